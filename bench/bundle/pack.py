@@ -26,6 +26,7 @@ from bench.contracts.plugins import installed
 from bench.environment import environment
 from bench.errors import DataError, UsageError
 from bench.leaderboard.render import read_board, read_cells, records
+from bench.number_format import counted, first_few, plural
 from bench.paths import StrPath
 from bench.planning.metric_plan import embedding_key
 from bench.progress import Progress, ProgressOption, shown
@@ -48,7 +49,8 @@ from bench.storage.layout import (
     reference_name,
 )
 from bench.storage.own_clips import own_clips
-from bench.storage.read_scores import unscored_clips
+from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_scores import unscored
 from bench.storage.store import Store
 
 _UNEMBEDDED = (
@@ -252,13 +254,24 @@ def _refuse_other_configuration(folder: Path, store: Store) -> None:
 
 def _refuse_unscored(folder: Path, store: Store) -> None:
     """A table with a hole that scoring would fill does not come out of the audio again, nor do ranks left untested."""
-    absent = len(unscored_clips(store))
+    imported = {metric.ref for metric in shown_metrics(store) if IMPORTED in metric.params}
+    lacking = unscored(store)
+    absent = sum(one.metric not in imported for one in lacking)
     of_sets = [column.ref for column in read_columns(store) if column.of_sets]
     compared = read_set_scores(store, None)
     models = {clip.model for clip in store.made()}
     absent += sum((model, ref, "all") not in compared for model in models for ref in of_sets)
     if absent:
         raise UsageError(f"{absent} scores in {folder} are not computed yet; run 'tunebench score {folder}' first")
+    for column in sorted(imported):
+        clips = [f"{one.model} {one.prompt} (seed {one.seed})" for one in lacking if one.metric == column]
+        if clips:
+            raise UsageError(
+                f"{counted(len(clips), 'clip')} in {folder} {plural(len(clips), 'is', 'are')} not in the file that "
+                f"'{column}' was imported from: {', '.join(first_few(clips, 3))}; import a file that has a line for "
+                "each clip, with an empty value if there is no score: "
+                f"'tunebench score {folder} --import FILE --column {column},…'"
+            )
     with Store.read(folder) as original:
         if bare := _unembedded(original):
             raise UsageError(f"{bare} clips in {folder} are not embedded; run 'tunebench score {folder}' first")

@@ -95,8 +95,8 @@ def import_scores(folder: StrPath, file: StrPath, column: ImportedColumn) -> Imp
 
     The file is CSV, JSON Lines or Parquet, a clip a line. Columns: ``value``; and ``clip`` (the clip's id), or ``file``
     (its file within the run folder, as ``tunebench export scores`` has it), or ``model``, ``prompt`` (its id) and
-    ``seed`` (0 where there is no such column). A clip that the file does not have, or has without a value, has none in
-    tables either. The same file again changes nothing.
+    ``seed`` (0 where there is no such column). A clip that the file does not have, or has without a value, has an
+    undefined score, with that as its reason. The same file again changes nothing.
 
     Args:
         folder: the run's.
@@ -127,6 +127,9 @@ def import_scores(folder: StrPath, file: StrPath, column: ImportedColumn) -> Imp
         new = {clip: value for clip, value in values.items() if clip in lacking}
         for clip, value in new.items():
             store.record_clip_scores(ClipScores(clip, [ClipScored(clip, key, value)]))
+        for clip in lacking.keys() - values.keys():
+            reason = f"{file.name} has no score of this clip"
+            store.record_clip_scores(ClipScores(clip, [ClipScored(clip, key, reason=reason)]))
     return Imported(len(new), len(values) - len(new), len(clips) - len(values))
 
 

@@ -205,9 +205,33 @@ def lacking(store: Store, metric: str) -> Iterator[Lacking]:
     return (Lacking(*row) for row in rows)
 
 
+class Unscored(NamedTuple):
+    """A clip that is made, and a shown metric that has neither a value of it nor a reason or an error.
+
+    Attributes:
+        clip, model, prompt, seed: which clip it is.
+        metric: name and version.
+    """
+
+    clip: str
+    model: str
+    prompt: str
+    seed: int
+    metric: str
+
+
+def unscored(store: Store) -> list[Unscored]:
+    """Return the clips that are made and not scored, once for each shown metric; a failure is a score here."""
+    rows = store.rows(
+        "SELECT clip, model, prompt, seed, metric || '@' || version FROM shown_scores "
+        "WHERE state = 'made' AND details IS NULL ORDER BY position, place"
+    )
+    return [Unscored(*row) for row in rows]
+
+
 def unscored_clips(store: Store) -> list[str]:
-    """Return the ids of clips that are made and not scored, once for each shown metric; a failure is a score here."""
-    return [clip for (clip,) in store.rows("SELECT clip FROM shown_scores WHERE state = 'made' AND details IS NULL")]
+    """Return the ids of the clips of `unscored`."""
+    return [one.clip for one in unscored(store)]
 
 
 def shown_set_scores(store: Store, groupings: Collection[str]) -> list[ShownSetScore]:

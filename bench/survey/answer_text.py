@@ -37,11 +37,11 @@ class Reading:
     """The parsed answers on one scale.
 
     Attributes:
-        values: numbers, by what is written.
-        shown: what is not a plain number, and the number it was read as, in the order of the numbers.
-        source: the known scale that words were read by, or "".
-        range: the range that the answers state themselves, or None.
-        unread: what no number could be made of, and how often it is there, the most frequent first.
+        values: numbers, by text.
+        shown: texts that are not plain numbers, with the number read, sorted by number.
+        source: the known scale of words, or "".
+        range: the range stated in the answers, or None.
+        unread: texts that were not understood, with counts, most frequent first.
     """
 
     values: dict[str, float] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
 
     Args:
         table: the file.
-        given: roles (the keys of `SYNONYMS`) with the columns that the reader named.
+        given: roles (the keys of `SYNONYMS`) with the columns given by the user.
         scales: columns of ratings, one per scale, if they are columns.
 
     Raises:

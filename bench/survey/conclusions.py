@@ -89,7 +89,7 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
     if fewest in _STRAINED and any(one.p is not None for one in comparisons):
         yield (
             f"{few} the p can be too small: if {kind}s differ strongly, "
-            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
+            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 without there being one, not 5."
         )
     if fewest == 2 and design.kind == "ratings":
         yield (
@@ -122,6 +122,6 @@ def _genre_power(design: SurveyDesign) -> str:
     gives = plural(most, "gives", "give")
     power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
     return (
-        f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "
+        f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so finding no difference is "
         "no evidence of equality. The p-values are adjusted over the table (Benjamini–Hochberg)."
     )

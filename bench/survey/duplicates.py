@@ -64,7 +64,7 @@ def _telling(records: pd.DataFrame, key: Sequence[str], identified: Identified) 
 def _about_columns(
     rows: pd.DataFrame, key: Sequence[str], names: Sequence[str], identified: Identified
 ) -> SurveyQuestion | None:
-    """Ask what the columns are that tell the answers apart; None where there are none."""
+    """Return a question about columns that distinguish the answers; None if there are none."""
     if not names:
         return None
     columns = identified.columns
@@ -75,7 +75,7 @@ def _about_columns(
     told = " or ".join(first_few([f"'{name}'" for name in names], _MOST))
     named = " or ".join(" ".join(option) for option in options[: len(roles)])
     return SurveyQuestion(
-        f"{_repeated(rows, key, identified)}; {told}, which is not read, tells them apart: say what it is with {named}",
+        f"{_repeated(rows, key, identified)}; {told}, which is not read, distinguishes them: name it with {named}",
         *options,
     )
 

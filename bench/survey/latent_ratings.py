@@ -70,7 +70,7 @@ def pilot_range(
         seed: seed of the simulation.
 
     Returns:
-        Variances that give a smaller standard error, and a larger one; None where too few of the simulated surveys tell
+        Variances that give a smaller standard error, and a larger one; None if too few simulated surveys determine
         their variances.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What an analysis says of the listeners: how far they agree, how each of them rates, and what groups of them say."""
+"""Results about listeners: agreement, rating behavior of each, and means of groups."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the listeners agree on the clips (prompt × model) of one scale; ``reasons`` say why a number is missing.
+    """Agreement of listeners on the clips (prompt × model) of one scale; ``reasons`` say why a number is missing.
 
     Attributes:
-        alpha: Krippendorff's, ordinal.
-        icc: ICC(2,k), of the clips that all listeners rated.
-        kendall_w: of the same clips.
-        clips, complete: rated by two or more listeners, and by all.
+        alpha: Krippendorff's α, ordinal.
+        icc: ICC(2,k), for the clips that all listeners rated.
+        kendall_w: Kendall's W, for the same clips.
+        clips, complete: clips rated by at least two listeners, and by all.
     """
 
     scale: str
@@ -27,13 +27,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class ListenerRating:
-    """How one listener rates on one scale (ITU-T P.913), in rating steps.
+    """Rating behavior of one listener on one scale (ITU-T P.913), in rating steps.
 
     Attributes:
-        ratings: cells of prompt × model with a rating of theirs.
+        ratings: number of rated cells of prompt × model.
         bias: how much higher than the average listener they rate equal clips.
         inconsistency: standard deviation around the clips' quality and their own bias.
-        reason: why a number is missing, or was found in another way.
+        reason: why a number is missing, or was estimated in another way.
     """
 
     scale: str
@@ -49,10 +49,10 @@ class GroupMean:
     """The mean of one model on one scale among a group of listeners, or of the preferences for b over a.
 
     Attributes:
-        column: what the listeners were asked, such as musicianship.
-        group: what those of the group said.
+        column: the question to listeners, such as musicianship.
+        group: the answer of this group.
         name: the model, or the pair as "b − a".
-        listeners, cells: what it rests on.
+        listeners, cells: numbers behind the mean.
     """
 
     column: str

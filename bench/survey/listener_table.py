@@ -10,11 +10,11 @@ from bench.survey.results import known
 
 # An inconsistency below this share of the median is the estimate's collapse onto one listener.
 _COLLAPSED = 0.01
-_FEWEST = 3  # ratings of a listener, below which an inconsistency says nothing
+_FEWEST = 3  # minimum ratings of a listener for an inconsistency
 
 
 def listener_ratings(ratings: Ratings) -> tuple[ListenerRating, ...]:
-    """How much higher than the others each listener rates, and how far from what the clips and that would give."""
+    """Return bias and inconsistency of each listener."""
     return tuple(one for scale in ratings.scales for one in _of_scale(ratings, scale))
 
 
@@ -32,7 +32,7 @@ def _of_scale(ratings: Ratings, scale: str) -> list[ListenerRating]:
         enough = found.inconsistency[found.ratings >= _FEWEST]
         if not len(enough) or found.inconsistency.min() < _COLLAPSED * float(np.median(enough)):
             found = listener_bias_by_moments(by_listener)
-            reason = "by moments (Grubbs), as alternating projection would make one listener the judge of all others"
+            reason = "by moments (Grubbs), since alternating projection gives one listener all the weight"
     except ValueError as error:
         counts = (~np.isnan(by_listener)).sum(axis=1)
         return [

@@ -1,4 +1,4 @@
-"""The answers of a survey as text, a row an answer, in the long form that all layouts are brought into."""
+"""The answers of a survey as text, one per row, in the long format that all layouts are converted to."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from bench.survey.ratings import Exclusion
 
 OPTIONAL = ("seed", "genre", "position", "side")
-"""Columns of the long form that a file need not have; "" where it does not."""
+"""Optional columns of the long format; "" if missing."""
 
 
 @dataclass(frozen=True)
 class Identified:
-    """A survey's answers as text, a row an answer, before anything was checked.
+    """A survey's answers as text, one per row, unchecked.
 
     Attributes:
         path: the file.
-        kind: what was answered.
-        records: line (int, that of the file, on which all answers of one row agree), column (that of the answer),
-            listener, prompt, model (or a and b), scale, text, seed, genre, position (when the listener heard it, as the
-            file counts) and, of preferences, side (which of a and b was shown first or on the left: ``a``, ``b``, or
-            "" where that is not known). All but the line are text, "" where the file does not say.
+        kind: kind of the answers.
+        records: line (int, of the file, the same for all answers of a row), column (that of the answer),
+            listener, prompt, model (or a and b), scale, text, seed, genre, position (in the listener's order, as the
+            file counts) and, for preferences, side (which of a and b was shown first or on the left: ``a``, ``b``, or
+            "" if unknown). All but the line are text, "" if missing.
         columns: the file's column for each of these.
-        notes: what was guessed, a sentence each.
+        notes: guesses, one sentence each.
         decimal_comma: whether 3,5 is a number.
-        controls: models that are there to test the listeners (hidden reference, anchors).
-        listener_columns: columns that say something about the listeners, such as musicianship: what stands there, by
+        controls: models for checks of listeners (hidden reference, anchors).
+        listener_columns: columns about listeners, such as musicianship: values by
             listener.
-        exclusions: rows that the layout itself left out, such as unfinished forms.
-        unread: columns of the file that were taken for nothing: what stands there, by line.
+        exclusions: rows left out by the layout, such as unfinished forms.
+        unread: unused columns of the file: values by line.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Identified:
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
-    """Return the long form: the columns of ``roles``, the answers of the column ``answer``, and where each stands."""
+    """Return the long format: the columns of ``roles``, the answers of the column ``answer``, and their lines."""
     import pandas as pd
 
     position = {name: table.header.index(name) for name in [*roles.values(), answer]}
@@ -72,32 +72,32 @@ _FIRST, _SECOND = ("a", "left", "first", "model_a", "modela"), ("b", "right", "s
 
 
 def side_of(text: str) -> str:
-    """Return the side that a word names, ``a`` or ``b``; "" where it names none."""
+    """Return the side that a word names, ``a`` or ``b``; "" if none."""
     word = text.casefold()
     return "a" if word in _FIRST else "b" if word in _SECOND else ""
 
 
 def first_sides(frame: pd.DataFrame) -> list[str]:
-    """Return which of a and b came first or left, "" where the file does not say.
+    """Return which of a and b came first or left, "" if unknown.
 
-    As the column ``side`` names a model or a side; without that column a, if listeners answered by side, not by name.
+    The column ``side`` names a model or a side; without it, a is first if listeners answered by side, not by name.
     """
     names = {*frame["a"], *frame["b"]}
     listed = "" if (frame["side"] != "").any() or any(text in names for text in frame["text"]) else "a"
     found = []
     for side, a, b in zip(frame["side"], frame["a"], frame["b"], strict=True):
         named = "a" if side == a else "b" if side == b else side_of(side)
-        found.append(named if side else listed)  # a name that is neither says that it is not known
+        found.append(named if side else listed)  # a name that is neither means unknown
     return found
 
 
 def listener_columns(table: TextTable, listener: str, taken: Collection[str]) -> dict[str, dict[str, str]]:
-    """Find the columns that say one thing about each listener, and not the same about all.
+    """Return the columns that are constant for each listener, but differ between listeners.
 
     Args:
         table: the file.
-        listener: its column of listeners.
-        taken: columns that are something else.
+        listener: the column of listeners.
+        taken: columns used otherwise.
     """
     who = table.header.index(listener)
     found: dict[str, dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""Which metric predicts what listeners hear: a run's scores beside a survey's ratings of its clips."""
+"""Agreement of metrics with listeners: a run's scores and a survey's ratings of its clips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEVELS = {"within prompts": within_prompts, "all clips": pooled, "models": betwe
 
 
 class Coefficient(NamedTuple):
-    """A rank correlation in [−1, 1] with its interval, None where there is none."""
+    """A rank correlation in [−1, 1] with its interval, None if missing."""
 
     value: float | None
     low: float | None
@@ -37,16 +37,16 @@ class Coefficient(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """How one metric ranks clips beside how listeners do, on one scale and at one level.
+    """Rank correlation of one metric with listeners, on one scale and at one level.
 
     Attributes:
-        metric: with its version.
-        scale: the survey's.
+        metric: metric with its version.
+        scale: scale of the survey.
         level: ``within prompts``, ``all clips`` or ``models``.
-        direction: which values of the metric are better. Where lower ones are, its sign was turned, so that a positive
-            correlation always means that metric and listeners agree; of ``none`` it is that of the plain number.
+        direction: which values of the metric are better. If lower is better, the sign is flipped, so that a positive
+            correlation always means agreement; for ``none`` it is not flipped.
         kendall, spearman: τ-b and ρ with the mean rating.
-        clips, prompts, pairs: what it rests on.
+        clips, prompts, pairs: numbers behind it.
         note: why something is missing, or None.
     """
 
@@ -64,12 +64,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How far single listeners agree with the others within prompts, which bounds what a metric can reach.
+    """Agreement of single listeners with the others within prompts, an upper bound for metrics.
 
     Attributes:
-        scale: the survey's.
+        scale: scale of the survey.
         low, high: mean τ-b of a listener with the mean of the others, and with the mean of all; None without two.
-        listeners, prompts, pairs: what they rest on.
+        listeners, prompts, pairs: numbers behind it.
         metrics: mean τ-b of each metric with single listeners' ratings, by its reference.
     """
 
@@ -84,20 +84,20 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a survey says about a run's metrics.
+    """Agreement of a survey with a run's metrics.
 
     Attributes:
-        listeners, prompts, models: those with ratings of clips of this run.
-        ratings: how many are of clips of this run, and count.
-        unmatched: how many are of others.
-        excluded: answers that did not count when the file was read.
+        listeners, prompts, models: with ratings of clips of this run.
+        ratings: number of used ratings, of clips of this run.
+        unmatched: number of ratings of other clips.
+        excluded: answers excluded when the file was read.
         unknown_models, unknown_prompts: names in the survey that the run does not have.
         unrated_models: models of the run that nobody rated.
-        notes: what was noticed, a sentence each.
-        confidence: of the intervals.
+        notes: notes, one sentence each.
+        confidence: confidence of the intervals.
         rows: for each scale, level and metric.
-        ceilings: for each scale, metrics and listeners beside each other.
-        picks: for each scale and metric, the model that it calls best.
+        ceilings: agreement of listeners and metrics for each scale.
+        picks: for each scale and metric, the model that it ranks first.
     """
 
     listeners: int
@@ -116,7 +116,7 @@ class Predictions:
     picks: tuple[Pick, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        """Return the same as JSON objects; a coefficient of a row is three keys: kendall, kendall_low, kendall_high."""
+        """Return the record as JSON objects; a coefficient has three keys: kendall, kendall_low, kendall_high."""
         record = asdict(self)
         for ceiling in record["ceilings"]:
             ceiling["metrics"] = {
@@ -135,17 +135,17 @@ def predict(
 ) -> Predictions:
     """Correlate every metric of a run with every scale of a survey of its clips.
 
-    A rating belongs to the clip of its prompt, model and seed. One without a seed belongs to all clips of its prompt
+    A rating belongs to the clip with its prompt, model and seed. Without a seed, it belongs to all clips of its prompt
     and model, whose scores are averaged.
 
     Args:
         folder: a run folder.
-        ratings: of some of its clips, models by the labels that they have in the run.
-        resamples, confidence, seed: of the listener × prompt bootstrap.
+        ratings: ratings of some of its clips, with the model labels of the run.
+        resamples, confidence, seed: parameters of the listener × prompt bootstrap.
 
     Raises:
         UsageError: there is no run in the folder.
-        DataError: no rating is of a clip of this run, or the run has no clips or no scores.
+        DataError: no rating belongs to a clip of this run, or the run has no clips or no scores.
     """
     run = read_rated_run(Path(folder))
     named = ratings.table.assign(seed=seed_names(ratings))
@@ -157,7 +157,7 @@ def predict(
     rated = set(table["model"])
     notes = list(ratings.notes)
     if run.seeds > 1 and (table["seed"] == "").any():
-        notes.append(f"A rating that names no seed is compared with the mean score of the prompt's {run.seeds} clips.")
+        notes.append(f"A rating without a seed is compared with the mean score of the prompt's {run.seeds} clips.")
     rows: list[Prediction] = []
     ceilings: list[Ceiling] = []
     found: list[Pick] = []
@@ -200,7 +200,7 @@ def _of_scale(
 ) -> Iterator[Prediction]:
     """Yield the predictions of one scale, level by level and in the order of the metrics."""
     for level, correlate in LEVELS.items():
-        # A set of clips has one number: it says nothing about the clips within a prompt.
+        # A set metric has one number per model, so it has none within prompts.
         own = [place for place, column in enumerate(columns) if level == "models" or not column.of_sets]
         if own:
             found = correlate(replace(data, scores=data.scores[own]), resamples, confidence, seed)

@@ -1,4 +1,4 @@
-"""Had one metric chosen the model, what would listeners have lost by it?"""
+"""The loss in listeners' ratings if a metric had chosen the model."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pick:
-    """The model that a metric calls best beside the one that listeners rated best.
+    """The model that a metric ranks first, compared with the one rated best by listeners.
 
     Attributes:
-        metric, scale: of which.
-        pick: the metric's; among models that it values alike, the first; None where it ranks nothing.
-        listeners_pick: the listeners'.
-        loss: mean rating of the listeners' pick less that of the metric's, in rating steps, ≥ 0 on complete data;
-            0 where the picks are one.
-        low, high: its interval for new listeners and prompts; None where there is none, or the picks are one.
-        models: how many were to choose from.
+        metric, scale: the metric and scale.
+        pick: choice of the metric; the first of tied models; None if it does not rank.
+        listeners_pick: choice of the listeners.
+        loss: mean rating of the listeners' pick minus that of the metric's, in rating steps, ≥ 0 on complete data;
+            0 if the picks are the same.
+        low, high: its interval for new listeners and prompts; None if missing, or the picks are the same.
+        models: number of candidates.
         note: why something is missing, or None.
     """
 
@@ -50,13 +50,13 @@ class Pick:
 def picks(table: pd.DataFrame, run: RatedRun, scale: str, confidence: float) -> Iterator[Pick]:
     """Compare the pick of each metric with the listeners', on one scale.
 
-    Listeners' means are over their own means of a prompt and model; a metric's are over the clips that were rated.
+    Listeners' means are over their means per prompt and model; a metric's are over the rated clips.
 
     Args:
         table: the ratings on the scale, with a column ``clip``.
-        run: that was rated.
+        run: the rated run.
         scale: its name.
-        confidence: of the intervals.
+        confidence: confidence of the intervals.
     """
     models = [name for name in run.models if name in set(table["model"])]
     listeners, prompts = (sorted(set(table[name])) for name in ("listener", "prompt"))
@@ -97,7 +97,7 @@ def _pick(
     differences = cube[best] - cube[place]
     if np.isnan(differences).all():
         loss = float(np.nanmean(cube[best]) - np.nanmean(cube[place]))
-        note = "no listener rated both on one prompt, so there is no interval"
+        note = "no listener rated both on the same prompt, so there is no interval"
         return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), note)
     found = crossed_mean(differences, confidence)
     known = not found.reason

@@ -1,4 +1,4 @@
-"""The customary tests of a survey's pairs, each beside how often it would claim a difference where there is none."""
+"""The customary tests of a survey's pairs, each with its simulated false-positive rate."""
 
 from __future__ import annotations
 

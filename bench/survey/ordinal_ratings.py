@@ -1,4 +1,4 @@
-"""Ratings as ordered steps: how far apart models are on the latent scale behind them, as a description."""
+"""Ratings as ordered categories: positions of models on a latent scale, descriptive only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from bench.survey.ratings import Ratings
 from bench.survey.results import OrdinalModel
 
-_MOST_STEPS = 11  # 0 to 10; a scale of more is no longer a few ordered answers
+_MOST_STEPS = 11  # 0 to 10; more steps are no longer a few ordered categories
 
 
 def ordinal_models(ratings: Ratings) -> tuple[OrdinalModel, ...]:
-    """Return the cumulative link mixed model of each scale, its first model at 0; every single rating counts."""
+    """Return the cumulative link mixed model of each scale, its first model at 0; using every single rating."""
     return tuple(_of_scale(ratings, scale) for scale in ratings.scales) if len(ratings.models) > 1 else ()
 
 
@@ -28,7 +28,7 @@ def _of_scale(ratings: Ratings, scale: str) -> OrdinalModel:
     if len(models) < 2:
         return without("only one model was rated")
     if not 2 <= len(steps) <= _MOST_STEPS:
-        return without(f"{len(steps)} different ratings; from 2 to {_MOST_STEPS} are steps of an ordinal scale")
+        return without(f"{len(steps)} different ratings; an ordinal scale needs 2 to {_MOST_STEPS}")
     fixed = np.stack([(rows["model"] == name).to_numpy(dtype=np.float64) for name in models[1:]], axis=1)
     groups = [rows[column].factorize()[0] for column in ("listener", "prompt")]
     try:

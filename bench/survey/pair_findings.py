@@ -1,4 +1,4 @@
-"""What a survey found of its pairs of models, a sentence each: which is better and by how much, or that it is open."""
+"""Findings of a survey, one sentence per pair of models: which is better and by how much, or undecided."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.survey.adjusted_intervals import (
 from bench.survey.results import SurveyComparison, SurveyDesign
 from bench.survey.vote_results import StrengthFit
 
-_SENTENCES = 12  # pairs with one each; of more, each model that is above another has one
+_SENTENCES = 12  # pairs with one sentence each; with more, one per model that is above another
 _POWER = 0.8
 _NAMES, _PLACES = 4, 8
 _VERBS = {"ratings": "is rated higher", "votes": "is preferred", "scores": "is scored higher"}
@@ -27,7 +27,7 @@ _VERBS = {"ratings": "is rated higher", "votes": "is preferred", "scores": "is s
 
 @dataclass(frozen=True)
 class _Family:
-    """What sentences about one survey have in common: its design, the confidence, and how many tests were made."""
+    """Common data of a survey's sentences: design, confidence, and number of tests."""
 
     design: SurveyDesign
     confidence: float
@@ -35,7 +35,7 @@ class _Family:
 
     @property
     def kind(self) -> str:
-        """What the differences are of: ratings, votes or (comparison) scores."""
+        """The kind of differences: ratings, votes or (comparison) scores."""
         if self.design.kind == "ratings":
             return "ratings"
         return "scores" if self.design.ranges else "votes"
@@ -48,12 +48,12 @@ class _Family:
 
 
 def pair_findings(design: SurveyDesign, comparisons: Sequence[SurveyComparison], confidence: float) -> tuple[str, ...]:
-    """Say of every pair what was found; of more than 12 pairs, what was found of each model.
+    """Return a finding for every pair; with more than 12 pairs, for each model.
 
     Args:
-        design: of the survey.
-        comparisons: all of its analysis, over which p was adjusted.
-        confidence: of the family's intervals, in (0, 1).
+        design: design of the survey.
+        comparisons: all comparisons of the analysis, over which p was adjusted.
+        confidence: confidence of the family's intervals, in (0, 1).
     """
     intervals = adjusted_intervals(design, comparisons, confidence)
     family = _Family(design, confidence, sum(one is not None for one in intervals))
@@ -63,7 +63,7 @@ def pair_findings(design: SurveyDesign, comparisons: Sequence[SurveyComparison],
 
 
 def place_findings(strengths: Sequence[StrengthFit]) -> tuple[str, ...]:
-    """Say which places the strengths of three models or more leave open, with ties as half wins."""
+    """Return the places consistent with the strengths of three or more models, with ties as half wins."""
     found = []
     for fit in strengths:
         known = [one for one in fit.models if one.strength is not None]
@@ -73,7 +73,7 @@ def place_findings(strengths: Sequence[StrengthFit]) -> tuple[str, ...]:
                 for one in sorted(known, key=lambda one: -(one.strength or 0.0))
             ]
             found.append(
-                f"{fit.scale}: places that the strengths leave open (Bradley–Terry, ties as half wins, p after Holm): "
+                f"{fit.scale}: places consistent with the strengths (Bradley–Terry, ties as half wins, p after Holm): "
                 f"{', '.join(first_few(places, _PLACES))}."
             )
     return tuple(found)
@@ -99,8 +99,8 @@ def _doubt(family: _Family, one: SurveyComparison) -> str:
         return ""
     codes = " and ".join(warning.split(":")[0] for warning in one.warnings)
     if settled(one, family.confidence):
-        return f" But see {codes}: the design alone could have made this difference."
-    return f" See {codes}, too: the design could make or hide a difference."
+        return f" But see {codes}: the design alone could have caused this difference."
+    return f" See also {codes}: the design could cause or hide a difference."
 
 
 def _better(family: _Family, one: SurveyComparison) -> str:
@@ -109,7 +109,7 @@ def _better(family: _Family, one: SurveyComparison) -> str:
 
 
 def _amount(family: _Family, one: SurveyComparison, interval: AdjustedInterval) -> str:
-    """By how much: of a finding from the better model's side, of an open pair from the second's."""
+    """Return the size of a difference: for a finding in favor of the better model, otherwise of the second."""
     estimate, low, high = one.estimate or 0.0, interval.low, interval.high
     found = settled(one, family.confidence)
     if found and estimate < 0:
@@ -131,7 +131,7 @@ def _decimals(family: _Family, one: SurveyComparison) -> int:
 
 
 def _detectable(family: _Family, one: SurveyComparison) -> str:
-    """What a test of this size finds in most surveys, at the level that the first step of Holm's procedure has."""
+    """Return the difference that a test of this size detects in most surveys, at Holm's first level."""
     if not one.se or one.df is None:
         return "the answers do not vary"
     found = detectable_difference(one.se, one.df, (1 - family.confidence) / family.tests, _POWER)
@@ -146,7 +146,7 @@ def _detectable(family: _Family, one: SurveyComparison) -> str:
 
 
 def _of_many(family: _Family, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """Yield a scale: how many pairs are settled, and whom each model is above."""
+    """Yield a sentence per scale with the number of settled pairs, then one per model with those below it."""
     for scale in family.design.scales:
         rows = [one for one in comparisons if one.scale == scale]
         above: dict[str, list[str]] = {}
@@ -156,7 +156,7 @@ def _of_many(family: _Family, comparisons: Sequence[SurveyComparison]) -> Iterat
                 above.setdefault(better, []).append(worse)
         count = sum(map(len, above.values()))
         warned = Counter(warning.split(":")[0] for one in rows for warning in one.warnings)
-        doubt = "".join(f" {code} stands on {counted(n, 'pair')}." for code, n in sorted(warned.items()))
+        doubt = "".join(f" {code} applies to {counted(n, 'pair')}." for code, n in sorted(warned.items()))
         untested = sum(one.p is None for one in rows)
         yield (
             f"{scale}: {count} of {counted(len(rows), 'pair')} {plural(count, 'is', 'are')} settled "

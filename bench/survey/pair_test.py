@@ -1,4 +1,4 @@
-"""The test of two models of a survey, which leaves no rating out."""
+"""The test of two models of a survey, using all ratings."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
 Pair = tuple[str, str, str]  # a, b, scale
-# Tests two models, by their places, in one fit to all models of their scale.
+# A function that tests two models, by position, in one fit to all models of their scale.
 Joint = Callable[[int, int, float], CrossedTest]
 
 
-# Cells that must show one order before it is warned of, and the share of them.
+# Minimum number and share of cells with the same order for a warning.
 _FEWEST_ORDERED, _ORDERED = 6, 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class PairAnswers:
-    """How listeners rated two models on one scale.
+    """Ratings of two models on one scale.
 
     Attributes:
-        differences: shape (listeners, prompts): b − a, NaN where one of them is missing.
+        differences: shape (listeners, prompts): b − a, NaN if one is missing.
         ratings: of a and of b, shape (2, listeners, prompts).
-        positions: at which each rating was given, of the same shape; None where the file does not say.
-        joint: the test within one fit to all models, for pairs whose own ratings allow none.
+        positions: position of each rating, of the same shape; None if unknown.
+        joint: the test within one fit to all models, for pairs whose own ratings allow no test.
     """
 
     differences: Array
@@ -44,7 +44,7 @@ class PairAnswers:
 
     @property
     def rated(self) -> npt.NDArray[np.bool_]:
-        """Where there is a rating of either; shape (listeners, prompts)."""
+        """Mask of cells with a rating of either model, shape (listeners, prompts)."""
         found: npt.NDArray[np.bool_] = (~np.isnan(self.ratings)).any(axis=0)
         return found
 
@@ -55,7 +55,7 @@ class PairAnswers:
 
     @property
     def one_sided(self) -> bool:
-        """Whether some cell has a rating of one model and none of the other, which a test of differences leaves out."""
+        """Whether some cell has a rating of only one model, which a test of differences ignores."""
         return bool((self.rated & np.isnan(self.differences)).any())
 
     def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairAnswers:
@@ -64,7 +64,7 @@ class PairAnswers:
         return PairAnswers(self.differences[:, chosen], self.ratings[..., chosen], positions)
 
     def mean(self) -> float | None:
-        """Return the difference as the answers stand, without regard to who gave them."""
+        """Return the raw difference, ignoring who gave the ratings."""
         paired = self.differences[~np.isnan(self.differences)]
         if len(paired) and not self.one_sided:
             return float(paired.mean())
@@ -75,9 +75,9 @@ class PairAnswers:
     def test(self, confidence: float) -> PairResult:
         """Test whether the models are equally good.
 
-        By the maximal mixed model of both models' ratings, with their positions as a covariate, where positions are
-        known and can be told from the models. Otherwise by `bench.stats.crossed` where every cell has both ratings or
-        none, and by the maximal model where not; where that allows no test, by the fit to all models.
+        Uses the maximal mixed model of both models' ratings with positions as a covariate, if positions are
+        known and not confounded with the models. Otherwise `bench.stats.crossed` if every cell has both ratings or
+        none, else the maximal model; if that allows no test, the fit to all models.
         """
         if not self.rated.any():
             return PairResult(None, "no listener answered here")
@@ -100,7 +100,7 @@ class PairAnswers:
     def order(self) -> tuple[float, int] | None:
         """Return the share of cells with both ratings in which a was given before b, and their number.
 
-        Where no cell has both, of listeners by their mean positions; None where positions are not known.
+        If no cell has both, use listeners' mean positions; None if positions are unknown.
         """
         if self.positions is None:
             return None
@@ -112,14 +112,14 @@ class PairAnswers:
         return (float((known > 0).mean()), len(known)) if len(known) else None
 
     def warnings(self, a: str, b: str) -> tuple[str, ...]:
-        """Return what stands in the way of the result, whatever its p."""
+        """Return warnings that limit the result, whatever its p."""
         order = self.order()
         if order is None or order[1] < _FEWEST_ORDERED or 1 - _ORDERED < order[0] < _ORDERED:
             return ()
         first, last, share = (a, b, order[0]) if order[0] > 0.5 else (b, a, 1 - order[0])
         often = "always" if share == 1 else f"in {100 * share:.0f} % of cases"
         return (
-            f"W-ORDER-EFFECT: {first} was heard before {last} {often}, so that what the order does may pass for a "
+            f"W-ORDER-EFFECT: {first} was heard before {last} {often}, so an effect of the order may look like a "
             "difference",
         )
 
@@ -133,7 +133,7 @@ def _attempt(test: Callable[[], CrossedTest]) -> PairResult:
 
 
 class JointFits:
-    """One fit to all models of each scale, made when it is first asked for."""
+    """A fit to all models of each scale, made on first use."""
 
     def __init__(self, ratings: Ratings) -> None:
         self._ratings = ratings
@@ -153,7 +153,7 @@ class JointFits:
         return found
 
     def _fit(self, scale: str) -> MaximalModel | str:
-        """With positions as a covariate where they are known and can be told from the models."""
+        """Fit all models, with positions as a covariate if known and not confounded."""
         cube, positions = self._ratings.cube(scale), self._ratings.positions(scale)
         reason = ""
         for covariate in (positions, None) if positions is not None else (None,):
@@ -171,7 +171,7 @@ class JointFits:
 def pairs_of(
     survey: Ratings | Preferences, joint: JointFits | None = None
 ) -> Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes]:
-    """Return every pair of models on every scale; pairs that nobody was asked to choose between are left out."""
+    """Return every pair of models on every scale; pairs without votes are left out."""
     found: dict[Pair, Any] = {}
     for scale in survey.scales:
         if isinstance(survey, Ratings):

@@ -1,4 +1,4 @@
-"""The votes between two models of a survey, and the test of which of them is preferred."""
+"""The votes between two models of a survey, and the test of preference."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
 
 _MOST = 400
-"""Listeners and prompts of a pair together, up to which a mixed model is fitted where cells are missing."""
+"""Maximum of listeners plus prompts of a pair for a mixed model with missing cells."""
 
 
 class PairResult(NamedTuple):
-    """A test, or None; why there is none, or no interval; and whether positions are a covariate of it."""
+    """A test, or None; why it or its interval is missing; and whether positions are a covariate."""
 
     test: CrossedTest | None
     reason: str
@@ -35,13 +35,13 @@ class PairResult(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PairVotes:
-    """What listeners preferred of two models; answers that called both bad are apart.
+    """Preferences between two models; answers that called both bad are separate.
 
     Attributes:
-        scores: of each listener and prompt that has a vote, by how much b was better: 1 for b, −1 for a, 0 for a tie
-            where listeners only chose, else comparison scores; the mean of repeated votes; shape (cells,).
+        scores: for each listener and prompt with a vote, by how much b was better: 1 for b, −1 for a, 0 for a tie
+            if listeners only chose, else comparison scores; the mean of repeated votes; shape (cells,).
         signs: the mean of the votes' signs, of the same shape.
-        listeners, prompts: whose and on which, numbered as in the survey; of the same shape.
+        listeners, prompts: numbered as in the survey; of the same shape.
     """
 
     scores: Array
@@ -51,22 +51,22 @@ class PairVotes:
 
     @property
     def by_sign(self) -> PairVotes:
-        """The same votes without how much better."""
+        """The votes reduced to their signs."""
         return PairVotes(self.signs, self.signs, self.listeners, self.prompts)
 
     @property
     def crossed(self) -> bool:
-        """Whether listeners share prompts, and are not too many for a model of each of them."""
+        """Whether listeners share prompts, and are few enough for a mixed model."""
         people, pieces = len(np.unique(self.listeners)), len(np.unique(self.prompts))
         return pieces < len(self.scores) and (people * pieces == len(self.scores) or people + pieces <= _MOST)
 
     @property
     def differences(self) -> Array:
-        """The scores with a row a listener; a column a prompt where they are crossed. NaN where there is no vote."""
+        """The scores with a row per listener, and a column per prompt if crossed; NaN without a vote."""
         who = np.unique(self.listeners, return_inverse=True)[1]
         if self.crossed:
             what = np.unique(self.prompts, return_inverse=True)[1]
-        else:  # each listener's votes one after the other
+        else:  # the votes of each listener in sequence
             order = np.argsort(who, kind="stable")
             starts = np.searchsorted(who[order], who[order])
             what = np.empty_like(who)
@@ -75,7 +75,7 @@ class PairVotes:
 
     @property
     def missing(self) -> int:
-        """Cells of its listeners × prompts without a vote; 0 where they are not crossed."""
+        """Cells of its listeners × prompts without a vote; 0 if not crossed."""
         differences = self.differences
         return int(np.isnan(differences).sum()) if self.crossed else 0
 
@@ -85,11 +85,11 @@ class PairVotes:
         return PairVotes(self.scores[rows], self.signs[rows], self.listeners[rows], self.prompts[rows])
 
     def mean(self) -> float | None:
-        """Return the mean score; of choices the share that preferred b less the share that preferred a."""
+        """Return the mean score; for choices, the share that preferred b minus the share that preferred a."""
         return float(self.scores.mean()) if len(self.scores) else None
 
     def test(self, confidence: float) -> PairResult:
-        """Test whether neither is preferred: crossed, or as means of clustered votes where nothing crosses."""
+        """Test whether neither is preferred: crossed, or as means of clustered votes if not crossed."""
         if not len(self.scores):
             return PairResult(None, "no listener answered here")
         try:
@@ -99,7 +99,7 @@ class PairVotes:
         return PairResult(found, found.reason)
 
     def warnings(self, a: str, b: str) -> tuple[str, ...]:
-        """None: what sides do is told of all pairs together."""
+        """Return no warnings, as effects of sides are reported for all pairs together."""
         del a, b
         return ()
 
@@ -117,7 +117,7 @@ class PairVotes:
 
 
 def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], PairVotes]:
-    """The votes on one scale, by pair of models in the survey's order; pairs that nobody voted on are left out."""
+    """The votes on one scale, by pair of models in the survey's order; pairs without votes are left out."""
     rows = _decided(preferences, scale)
     codes = _Codes.of(preferences, rows)
     turned = codes.a > codes.b
@@ -138,7 +138,7 @@ def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], Pair
 
 
 def cells_called_bad(preferences: Preferences, scale: str) -> dict[tuple[str, str], set[tuple[int, int]]]:
-    """Where a listener called both models of a pair bad: (listener, prompt) as numbered in the survey, by pair."""
+    """Return the cells called bad by pair: (listener, prompt) as numbered in the survey."""
     table = preferences.table
     rows = table[(table["scale"] == scale) & (table["outcome"] == "both bad")]
     codes = _Codes.of(preferences, rows)
@@ -150,7 +150,7 @@ def cells_called_bad(preferences: Preferences, scale: str) -> dict[tuple[str, st
 
 
 def vote_table(preferences: Preferences, scale: str) -> VoteTable:
-    """Return all votes on one scale that do not call both bad.
+    """Return all votes on one scale, except those that call both bad.
 
     Raises:
         ValueError: there are none.
@@ -166,7 +166,7 @@ def _decided(preferences: Preferences, scale: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Codes:
-    """Columns of votes as numbers, models, listeners and prompts by their places in the survey."""
+    """Columns of votes as numbers: models, listeners and prompts by position in the survey."""
 
     a: Labels
     b: Labels

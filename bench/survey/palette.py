@@ -1,4 +1,4 @@
-"""Colours that people of any colour vision can tell apart, and names short enough for a picture."""
+"""Colors that people of any color vision can distinguish, and short names for plots."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito, "Color universal design" (2008), with grey for black, on which no interval could be seen.
+# Okabe and Ito, "Color universal design" (2008), with gray for black, on which no interval would be visible.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#6E6E6E")
-# A ninth model and those after it have the colours again, hatched.
+# From the ninth model on, colors repeat with hatching.
 HATCHES = ("", "///", "...", "xxx")
 INK, FAINT, BAND = "#1a1a1a", "#8c8c8c", "#e6e6e6"
 
 
 def bar_style(place: int) -> dict[str, Any]:
-    """Colour and hatching of the model at a place."""
+    """Return color and hatching of the model at a position."""
     return {
         "facecolor": COLORS[place % len(COLORS)],
         "hatch": HATCHES[place // len(COLORS) % len(HATCHES)],
@@ -27,7 +27,7 @@ def bar_style(place: int) -> dict[str, Any]:
 
 
 def steps(count: int) -> list[tuple[float, float, float]]:
-    """Colours from bad to good: orange, grey in the middle, blue; each RGB in [0, 1]."""
+    """Return colors from bad to good: orange, gray in the middle, blue; each RGB in [0, 1]."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colormap = LinearSegmentedColormap.from_list("ratings", ["#b35806", "#f1a340", "#e8e8e8", "#67a9cf", "#08519c"])
@@ -36,12 +36,12 @@ def steps(count: int) -> list[tuple[float, float, float]]:
 
 
 def ink_on(color: Sequence[float]) -> str:
-    """Black or white, whichever is easier to read on a colour (ITU-R BT.601 luma)."""
+    """Return black or white, whichever is easier to read on a color (ITU-R BT.601 luma)."""
     return INK if 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 0.55 else "white"
 
 
 def short(name: str, width: int = 28, lines: int = 1) -> str:
-    """A name in a few lines at most; if it is too long, its middle is left out, since versions stand at the end."""
+    """Return a name in a few lines; a long one is cut in the middle, since versions are at the end."""
     for most in range(width * lines, 1, -2):
         cut = name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
         wrapped = wrap(cut, width, break_on_hyphens=False) if lines > 1 else [cut]
@@ -51,11 +51,11 @@ def short(name: str, width: int = 28, lines: int = 1) -> str:
 
 
 def legend(figure: Figure, handles: Iterable[Any], names: Sequence[str], title: str | None = None) -> None:
-    """A legend above the panels, as many columns as fit."""
+    """Add a legend above the panels, with as many columns as fit."""
     shown = [short(name, lines=2) for name in names]
     widest = max(len(line) for name in shown for line in name.split("\n"))
     columns = max(1, min(len(names), int(figure.get_figwidth() / (0.085 * widest + 0.6))))
-    # Names that begin with _ would be left out; so they are set afterwards.
+    # matplotlib omits names that begin with _, so they are set afterwards.
     made = figure.legend(
         list(handles), ["."] * len(shown), loc="outside upper center", ncols=columns, frameon=False, title=title
     )

@@ -1,4 +1,4 @@
-"""Pure jobs in several processes that end with this one, whatever ends it."""
+"""Run pure jobs in several processes that always end with this one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[
     """Return the results of the jobs, in their order.
 
     Args:
-        jobs: functions that can be pickled, the longest first for the best use of the workers.
-        workers: processes; up to 1 works in this one.
-        done: told 1 after each job.
+        jobs: picklable functions, longest first for the best use of workers.
+        workers: number of processes; up to 1 works in this one.
+        done: called with 1 after each job.
 
     Raises:
         UsageError: a process was killed.
-        Exception: whatever a job raises. Then, and when interrupted, all of them end at once.
+        Exception: any exception of a job. Then, and on interruption, all processes end at once.
     """
     if workers <= 1 or len(jobs) <= 1:
         results = []
@@ -45,9 +45,9 @@ def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[
                 future.result()
                 done(1)
         except BrokenProcessPool:
-            raise UsageError("a worker process was killed, perhaps for want of memory; use fewer of them") from None
+            raise UsageError("a worker process was killed, perhaps for lack of memory; use fewer workers") from None
         except BaseException:
-            ours.close()  # which ends the workers in the middle of what they do
+            ours.close()  # which ends the workers immediately
             pool.shutdown(cancel_futures=True)
             raise
         return [future.result() for future in futures]
@@ -55,7 +55,7 @@ def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[
 
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Processes that are started meanwhile ignore Ctrl-C, which reaches all of a terminal; this one does later."""
+    """Let processes started in the body ignore Ctrl-C, which reaches all of a terminal; this one handles it later."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -64,5 +64,5 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 
 def _end_with(pipe: Connection) -> None:
-    """End as soon as the driver's end of the pipe is closed, by it or by its death."""
+    """End as soon as the driver's end of the pipe is closed, explicitly or by its death."""
     end_with_pipe(pipe.fileno())

@@ -1,4 +1,4 @@
-"""Metrics beside listeners: how well each predicts them, how well they predict each other, and whom each would pick."""
+"""Plot of metrics and listeners: how well each predicts listeners, and the model it would pick."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Panel(NamedTuple):
 
 
 def agreement(found: Predictions | VotePredictions) -> Figure:
-    """Return a panel a scale, a row a metric with its interval; the band is what listeners reach themselves."""
+    """Return a panel per scale, with a row per metric and its interval; the band is the agreement of listeners."""
     from matplotlib.figure import Figure
 
     votes = isinstance(found, VotePredictions)
@@ -53,7 +53,7 @@ def agreement(found: Predictions | VotePredictions) -> Figure:
     ends = "with the majority of the others to that of all" if votes else "with the mean of the others to that of all"
     text = (
         f"{what}, with its {100 * found.confidence:g}\u00a0% interval; dashed: chance; "
-        f"blue band: listeners themselves, {ends}"
+        f"blue band: agreement of listeners, {ends}"
     )
     axes[-1].set_xlabel("\n".join(wrap(text, 92)), fontsize=8.5)
     return figure

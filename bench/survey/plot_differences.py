@@ -30,9 +30,9 @@ class _Row(NamedTuple):
 
 
 def differences(analysis: Analysis) -> Figure:
-    """Return a panel a scale, a row a pair: b − a, with the interval of its step in Holm's procedure.
+    """Return a panel per scale, with a row per pair: b − a, with the interval of its step in Holm's procedure.
 
-    So an interval leaves out 0 where p after Holm is below .05 (1 − the confidence), and only there; such rows are
+    So an interval excludes 0 exactly if p after Holm is below .05 (1 − the confidence); such rows are
     blue. Rows with a warning, such as W-SIDE, are dashed and carry its code.
     """
     from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ def _quantity(analysis: Analysis) -> str:
         return "difference of mean ratings, first − second"
     if analysis.design.ranges:
         return "mean comparison score for the first over the second"
-    return "share preferring the first less share preferring the second"
+    return "share preferring the first minus share preferring the second"
 
 
 def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
@@ -77,15 +77,15 @@ def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
             confidences = least if least == most else f"{least} to {most}"
             how = (
                 f"bars: intervals at the confidence of each test's step in Holm's procedure ({family} tests, "
-                f"{confidences}), cut off where the scale ends; p after Holm; "
+                f"{confidences}), clipped to the scale; p after Holm; "
             )
-        lines.append(f"{how}blue: p below {level_text(analysis.confidence)}, which is where the bar leaves out 0")
+        lines.append(f"{how}blue: p below {level_text(analysis.confidence)}, where the bar excludes 0")
     if margin := _margin(analysis.comparisons):
         lines.append(f"gray band: differences within ±{margin:g}, too small to matter")
     codes = sorted({code for one in analysis.comparisons for code in _codes(one)})
     if codes:
         lines.append(
-            f"dashed, {', '.join(codes)}: what the design cannot tell from a difference; see the warning in the report"
+            f"dashed, {', '.join(codes)}: confounded with the design; see the warning in the report"
         )
     return "\n".join(part for line in lines for part in wrap(line, 96))
 

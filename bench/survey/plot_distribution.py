@@ -1,4 +1,4 @@
-"""How often each answer was given: stacked bars around the middle of the scale."""
+"""Distribution of answers: stacked bars around the middle of the scale."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 Counts = npt.NDArray[np.int64]
 
 _MOST_STEPS = 11
-_LINE = 28  # characters of a pair's names in one line
-_BANDS = 5  # of a scale with more steps, as in ITU-R BS.1534
+_LINE = 28  # characters per line of a pair's names
+_BANDS = 5  # for scales with more steps, as in ITU-R BS.1534
 
 
 class Panel(NamedTuple):
-    """The answers on one scale: what they are called, from worst to best, and a row of counts for each name.
+    """The answers on one scale: labels from worst to best, and a row of counts for each name.
 
-    Of preferences, ``labels`` has the names of pairs in up to two lines, and ``both_bad`` the answers that called both
-    models bad, which are no part of the rows.
+    For preferences, ``labels`` has the names of pairs in up to two lines, and ``both_bad`` the answers that called both
+    models bad, which are not in the rows.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Panel(NamedTuple):
 
 
 def distribution(survey: Ratings | Preferences) -> Figure:
-    """Return a panel a scale, a row a model (or a pair): the share of each answer, the middle one astride zero."""
+    """Return a panel per scale, a row per model (or pair): the share of each answer, the middle one centered on 0."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -79,9 +79,9 @@ def rated(ratings: Ratings, scale: str) -> Panel:
 
 
 def preferred(preferences: Preferences, scale: str) -> Panel:
-    """Return how often each of two models was preferred, or where there are many pairs, each model to any other.
+    """Return how often each of two models was preferred, or with many pairs, each model to any other.
 
-    Answers that both are bad are counted apart.
+    Answers that both are bad are counted separately.
     """
     table = preferences.table[preferences.table["scale"] == scale]
     sides = [table["a"].to_numpy(dtype=str), table["b"].to_numpy(dtype=str)]
@@ -92,7 +92,7 @@ def preferred(preferences: Preferences, scale: str) -> Panel:
     labels: dict[str, str] = {}
 
     def count(name: str, asked: Sequence[npt.NDArray[np.bool_]]) -> None:
-        """Answers where the row's model, or the second of its pair, is b, and then where it is a."""
+        """Count answers in which the row's model, or the second of its pair, is b, then in which it is a."""
         signs = np.concatenate([choice[asked[0] & ~bad], -choice[asked[1] & ~bad]])
         apart = int(((asked[0] | asked[1]) & bad).sum())
         if len(signs) or apart:

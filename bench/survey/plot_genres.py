@@ -18,7 +18,7 @@ Bars = dict[tuple[str, str], dict[str, ModelRating]]  # (scale, model) → group
 
 
 def genres(survey: Ratings, analysis: Analysis) -> Figure:
-    """Return a row a scale; bars from the lowest possible rating up to the mean, and crossed intervals around it."""
+    """Return a row per scale; bars from the lowest possible rating up to the mean, and crossed intervals around it."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -40,7 +40,7 @@ def genres(survey: Ratings, analysis: Analysis) -> Figure:
     legend(figure, [Patch(**bar_style(place)) for place in range(len(survey.models))], survey.models)
     figure.supxlabel(
         f"mean rating with its {100 * analysis.confidence:g} % interval for new listeners and new prompts,\n"
-        f"cut off where the scale ends; {analysis.design.listeners} listeners, {analysis.design.prompts} prompts",
+        f"clipped to the scale; {analysis.design.listeners} listeners, {analysis.design.prompts} prompts",
         fontsize=8.5,
     )
     return figure
@@ -85,7 +85,7 @@ def _panel(axes: Any, survey: Ratings, scale: str, groups: list[str], bars: Bars
 
 
 def _whisker(axes: Any, x: float, interval: tuple[float, float], limits: tuple[float, float], reach: float) -> None:
-    """An interval, seen on dark bars too; where it goes on beyond the end of the scale it has no cap."""
+    """Draw an interval, visible on dark bars; it has no cap if it extends beyond the scale."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.6, foreground="white")]

@@ -1,4 +1,4 @@
-"""Differences between many models: a square a scale, with a row and a column for each model."""
+"""Differences between many models: a square per scale, with a row and a column for each model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.survey.results import Analysis, SurveyComparison
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_PAIRS = 45  # on a scale, of 10 models: beyond, a forest plot has more rows than a page
+MOST_PAIRS = 45  # per scale, for 10 models: with more, a forest plot exceeds a page
 _CELL = 0.46  # inches
 _HIGHER, _LOWER = COLORS[0], COLORS[5]
 
 
 def difference_matrix(analysis: Analysis) -> Figure:
-    """In each cell the model of the row less that of the column; in color where p after Holm is below .05."""
+    """Return a matrix of row minus column per cell; colored if p after Holm is below .05."""
     from matplotlib.figure import Figure
 
     panels = {scale: [one for one in analysis.comparisons if one.scale == scale] for scale in analysis.design.scales}
@@ -40,7 +40,7 @@ def difference_matrix(analysis: Analysis) -> Figure:
 def _caption(analysis: Analysis) -> str:
     text = (
         f"first − second; blue: higher, orange: lower, with p after Holm ({len(analysis.comparisons)} comparisons) at "
-        f"most {level_text(analysis.confidence)}; white: not settled; intervals stand in the report"
+        f"most {level_text(analysis.confidence)}; white: not settled; intervals are in the report"
     )
     codes = sorted({warning.split(":")[0] for one in analysis.comparisons for warning in one.warnings})
     if codes:

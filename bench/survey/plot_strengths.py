@@ -1,4 +1,4 @@
-"""Strengths of models among preferences: Bradley and Terry's with ties as half wins, and Davidson's beside them."""
+"""Plot of strengths from preferences: Bradley and Terry's with ties as half wins, and Davidson's."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _STYLES = {"half wins": (COLORS[0], "o", "Bradley–Terry, ties as half wins"), 
 
 
 def strengths(analysis: Analysis) -> Figure:
-    """A panel a question, a row a model, strongest first: log-strengths below, Elo above, places on the right."""
+    """Return a panel per question, a row per model, strongest first: log-strengths below, Elo above, places right."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     panels: dict[str, list[StrengthFit]] = {}
     for fit in analysis.strengths:
         panels.setdefault(fit.scale, []).append(fit)
-    tall = max(map(len, panels.values()))  # rows hold a line for each model of ties
+    tall = max(map(len, panels.values()))  # rows have a line for each model of ties
     counts = [len(fits[0].models) for fits in panels.values()]
     caption = _caption(analysis)
     height = 1.3 + 0.16 * caption.count("\n") + sum((0.2 + 0.12 * tall) * n + 1.0 for n in counts)
@@ -48,11 +48,11 @@ def strengths(analysis: Analysis) -> Figure:
 
 def _caption(analysis: Analysis) -> str:
     text = (
-        f"bars: {100 * analysis.confidence:g}\u00a0% intervals for new listeners and new prompts, each by itself; "
-        "places: those that the tests of differences leave open (p after Holm below .05)"
+        f"bars: {100 * analysis.confidence:g}\u00a0% intervals for new listeners and new prompts, unadjusted; "
+        "places: those consistent with the tests of differences (p after Holm below .05)"
     )
     if any(fit.ties == "Davidson" for fit in analysis.strengths):
-        text += "; Davidson's strengths are of answers that are no ties, and lie further apart"
+        text += "; Davidson's strengths are for answers without ties, and are further apart"
     return "\n".join(wrap(text, 92))
 
 

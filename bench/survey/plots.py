@@ -30,12 +30,12 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a model may be called $x$
     "svg.hashsalt": "tunebench",  # equal pictures are equal files
 }
-# Without them a file would say when it was written.
+# Without these a file would contain its time of writing.
 _METADATA = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Refuse what could not be drawn in the end, before the work is done.
+    """Check formats before the work is done.
 
     Raises:
         UsageError: an unknown format.
@@ -43,7 +43,7 @@ def check_formats(formats: Sequence[str]) -> None:
     """
     for name in formats:
         if name not in FORMATS:
-            raise UsageError(f"plots cannot be '{name}'{suggestion(name, FORMATS)}; they can be {', '.join(FORMATS)}")
+            raise UsageError(f"unknown plot format '{name}'{suggestion(name, FORMATS)}; known: {', '.join(FORMATS)}")
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
@@ -53,17 +53,17 @@ def check_formats(formats: Sequence[str]) -> None:
 def draw(
     survey: Ratings | Preferences, analysis: Analysis, folder: Path, formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Write the pictures into a folder and return their files.
+    """Write the plots into a folder and return their files.
 
     ``genres``: mean ratings of each model, over all prompts and in each genre, with crossed intervals; for ratings.
     ``differences``: all pairs on all scales with intervals that agree with p after Holm, and the margin of equivalence;
-        a square of estimates where a scale has more than 45 pairs.
-    ``strengths``: of all models, ties taken two ways, with Elo and places; for preferences.
+        a matrix of estimates if a scale has more than 45 pairs.
+    ``strengths``: of all models, with two treatments of ties, Elo and places; for preferences.
     ``distribution``: how often each rating was given, or each answer to "which is better?".
 
     Args:
-        survey: what was analysed.
-        analysis: of it.
+        survey: the analyzed survey.
+        analysis: its analysis.
         folder: made if it does not exist; files of these names are replaced.
         formats: of "png", "svg" and "pdf".
 
@@ -98,10 +98,10 @@ def draw(
 def draw_agreement(
     found: Predictions | VotePredictions, folder: Path, formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Write the figure ``agreement``: each metric beside the ceiling of the listeners, and the model it would pick.
+    """Write the figure ``agreement``: each metric with the ceiling of listeners, and the model it would pick.
 
     Args:
-        found: of ratings or of votes.
+        found: agreement with ratings or with votes.
         folder: made if it does not exist; files of these names are replaced.
         formats: of "png", "svg" and "pdf".
 
@@ -124,7 +124,7 @@ def _styled() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # Names may be in any script; what the font cannot show is drawn as a box.
+        # Names may be in any script; missing glyphs are drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 

@@ -1,4 +1,4 @@
-"""Whose answers do not count because of what they said of clips that check the listeners, by rules fixed beforehand."""
+"""Exclude listeners by their answers to check clips, by rules fixed beforehand."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 _HEARD = 90.0
 _MISSES = 0.15
-_CLEAR = 0.25  # of the listeners: above, an item's anchor says nothing about them
+_CLEAR = 0.25  # of the listeners: above, an item's anchor is not used as a check
 _REFERENCE, _ANCHOR = "reference", "anchor70"
 
 
 def failed_references(records: pd.DataFrame) -> dict[str, str]:
-    """Find the listeners whom BS.1534 leaves out, for tests that have a true reference, and say why.
+    """Return the listeners excluded by BS.1534, for tests with a true reference, with the reason.
 
     Left out is who rates the hidden reference below 90 in more than 15 % of the items, or the mid-range anchor (that of
-    7 kHz, ``anchor70``) above 90 in more than 15 % of them; an item whose anchor more than a quarter of the listeners
-    rate so does not count for the latter.
+    7 kHz, ``anchor70``) above 90 in more than 15 % of them; an item whose anchor over a quarter of the listeners
+    rate above 90 does not count for the latter.
 
     Args:
-        records: columns listener, prompt, scale, model and text, a row a rating from 0 to 100.
+        records: columns listener, prompt, scale, model and text, with a row per rating from 0 to 100.
 
     Raises:
         UsageError: there is neither a hidden reference nor such an anchor.
@@ -35,8 +35,8 @@ def failed_references(records: pd.DataFrame) -> dict[str, str]:
     control = rated[rated["model"].isin([_REFERENCE, _ANCHOR])]
     if control.empty:
         raise UsageError(
-            "--post-screening is that of BS.1534 and needs ratings of a hidden reference or of anchor70; name clips "
-            "that were spoiled on purpose with --quality-check"
+            "--post-screening follows BS.1534 and needs ratings of a hidden reference or of anchor70; name clips "
+            "degraded on purpose with --quality-check"
         )
     low = control[control["model"] == _REFERENCE].assign(missed=lambda rows: rows["number"] < _HEARD)
     high = control[control["model"] == _ANCHOR].assign(missed=lambda rows: rows["number"] > _HEARD)
@@ -51,35 +51,35 @@ def failed_references(records: pd.DataFrame) -> dict[str, str]:
 
 
 def failed_checks(records: pd.DataFrame, spoiled: Collection[str]) -> dict[str, str]:
-    """Find the listeners who do not hear that clips were spoiled, for music without a true reference, and say why.
+    """Return the listeners who do not notice degraded clips, for music without a true reference, with the reason.
 
-    A check is failed by rating the spoiled clip no lower than one's own mean rating of the other clips of that prompt;
-    left out is who fails more than 15 % of the checks, and more than one.
+    A check fails if the degraded clip is rated no lower than the listener's mean of the prompt's other clips;
+    a listener is excluded who fails more than 15 % of the checks, and more than one.
 
     Args:
-        records: columns listener, prompt, scale, model and text, a row a rating.
-        spoiled: models that are spoiled clips.
+        records: columns listener, prompt, scale, model and text, with a row per rating.
+        spoiled: models of degraded clips.
 
     Raises:
-        UsageError: no clip is of such a model.
-        DataError: a spoiled clip's rating is not a number.
+        UsageError: no rated clip has such a model.
+        DataError: a degraded clip's rating is not a number.
 
-    Source: the clips check the assessors as ITU-R BS.2132 has them where there is no given reference; the rule is ours.
+    Source: the checks are those of ITU-R BS.2132 without a given reference; the rule is ours.
     """
     known = set(records["model"])
     for name in spoiled:
         if name not in known:
-            raise UsageError(f"--quality-check: no rating is of '{name}'{suggestion(name, known)}")
+            raise UsageError(f"--quality-check: no rated model '{name}'{suggestion(name, known)}")
     rated = _numbers(records)
     if not set(spoiled) <= set(rated["model"]):
         raise DataError(
-            "the ratings of clips that check the listeners must be numbers; say --words what words stand for"
+            "ratings of check clips must be numbers; give values of words with --words"
         )
     place = ["listener", "prompt", "scale"]
     is_check = rated["model"].isin(list(spoiled))
     usual = rated[~is_check].groupby(place)["number"].mean().rename("usual")
     checks = rated[is_check].join(usual, on=place).dropna(subset=["usual"])
-    return dict(_above(checks.assign(missed=checks["number"] >= checks["usual"]), "spoiled clips not rated lower", 2))
+    return dict(_above(checks.assign(missed=checks["number"] >= checks["usual"]), "degraded clips not rated lower", 2))
 
 
 def _numbers(records: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def _numbers(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _above(rows: pd.DataFrame, what: str, fewest: int) -> Iterator[tuple[str, str]]:
-    """Yield the listeners who miss more than the share that is allowed, and at least so many."""
+    """Yield the listeners with more misses than the allowed share, and at least ``fewest``."""
     if rows.empty:
         return
     misses = rows.groupby("listener")["missed"]

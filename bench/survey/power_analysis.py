@@ -1,4 +1,4 @@
-"""Planning the next survey: what each number of listeners and prompts can show, and what the cheapest costs."""
+"""Plan a survey: power of each number of listeners and prompts, and the cheapest design."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from bench.survey.parallel import compute
 
 @dataclass(frozen=True)
 class Question:
-    """What a survey is to find out, from whom.
+    """The question and the assumptions of a planned survey.
 
     Attributes:
-        effect: latent difference that is true, > 0, in steps of a five-point scale.
-        opinion: what makes ratings differ.
-        scale: of the ratings.
-        target: the power that is wanted, in (.05, 1).
+        effect: true latent difference, > 0, in steps of a five-point scale.
+        opinion: latent opinions with their variances.
+        scale: scale of the ratings.
+        target: target power, in (.05, 1).
         runs: simulated surveys for each number, ≥ 1.
-        seed: of the simulation.
-        most: so many listeners can be found, ≥ 2.
-        rating_minutes, listener_minutes: what an answer takes, and what a listener takes besides; ≥ 0.
-        design: what is asked and tested.
-        margin: of a test of equivalence, in steps of the rating scale: then models are equal, and what is asked is how
-            often that is shown; None for a test of difference.
-        pilot: other variances that the pilot's size leaves possible, from the more favorable to the less.
+        seed: seed of the simulation.
+        most: maximum number of listeners, ≥ 2.
+        rating_minutes, listener_minutes: time per answer, and extra time per listener; ≥ 0.
+        design: design and tests of the survey.
+        margin: of a test of equivalence, in steps of the rating scale: then models are equal, and the question is how
+            often equivalence is shown; None for a test of difference.
+        pilot: other variances consistent with the pilot, more favorable first.
     """
 
     effect: float
@@ -51,36 +51,36 @@ class Question:
 
     @property
     def timed(self) -> bool:
-        """Whether designs cost minutes; otherwise they cost ratings."""
+        """Whether cost is in minutes; otherwise in ratings."""
         return self.rating_minutes > 0 or self.listener_minutes > 0
 
     @property
     def simulation(self) -> Simulation:
-        """The surveys that are simulated."""
+        """The surveys to simulate."""
         variances, centre = self.opinion
         return Simulation(variances, self.scale, self.runs, self.seed, centre=centre, design=self.design)
 
     def answers(self, listeners: int, prompts: int) -> int:
-        """Return how many answers a survey of this size asks for."""
+        """Return the number of answers of a survey of this size."""
         return round(listeners * self.design.answers(prompts))
 
     def seen(self, effect: float) -> float:
-        """How a latent difference shows: in mean ratings, in steps of the scale; of votes, as a share of them."""
+        """Return the observed size of a latent difference: in steps of mean ratings, or as a share of votes."""
         if self.design.votes:
             return preferred_share(effect, self.opinion.variances)
         return mean_difference(effect, self.opinion, self.scale)
 
     def minutes(self, prompts: int) -> float | None:
-        """Return what one listener takes, or None where no times are given."""
+        """Return the minutes of one listener, or None if no times are given."""
         return self.listener_minutes + self.design.answers(prompts) * self.rating_minutes if self.timed else None
 
     def power_error(self, power: float) -> float:
-        """Standard error of a simulated power; where all surveys or none found it, as if one had been different."""
+        """Return the standard error of a simulated power; at 0 or 1, as if one survey had been different."""
         share = min(max(power, 1 / self.runs), 1 - 1 / self.runs)
         return math.sqrt(share * (1 - share) / self.runs)
 
     def detectable_error(self) -> float:
-        """Return standard error of a detectable difference as a share of it: that of the power over its slope."""
+        """Return the standard error of a detectable difference relative to it: that of the power over its slope."""
         from scipy.special import ndtri
 
         # Power is about Φ(δ/se − z).
@@ -91,16 +91,16 @@ class Question:
 
 @dataclass(frozen=True)
 class PowerCell:
-    """A size of the survey.
+    """Results for one size of the survey.
 
     Attributes:
-        listeners, prompts: how many.
+        listeners, prompts: size of the survey.
         power: share of simulated surveys that succeed by the design's criterion, 0 to 1.
         detectable: the latent difference found with the target power, in steps of a five-point scale, or None where
-            even the width of the scale is not, or equivalence is what is asked.
-        detectable_mean: how it shows, see `Question.seen`.
-        holm: power to find a given difference, any, and all; None where there is one test.
-        low, high: power with the other variances that the pilot's size leaves; None without a pilot.
+            even the width of the scale is not enough, or the question is equivalence.
+        detectable_mean: its observed size, see `Question.seen`.
+        holm: power to find a given difference, any, and all; None with a single test.
+        low, high: power with the other variances consistent with the pilot; None without a pilot.
     """
 
     listeners: int
@@ -115,7 +115,7 @@ class PowerCell:
 
 @dataclass(frozen=True)
 class Fewest:
-    """The smallest number of listeners that reaches the target with so many prompts, and its power, or None."""
+    """The smallest number of listeners that reaches the target with ``prompts``, and its power, or None."""
 
     prompts: int
     listeners: int | None
@@ -124,14 +124,14 @@ class Fewest:
 
 @dataclass(frozen=True)
 class PowerPlan:
-    """What each size can show.
+    """Results for all sizes.
 
     Attributes:
-        question: what was asked.
-        effect_mean: how the effect shows, see `Question.seen`.
-        cells: all listeners × prompts, in the order asked for.
+        question: the question.
+        effect_mean: observed size of the effect, see `Question.seen`.
+        cells: all listeners × prompts, in the requested order.
         fewest: one for each number of prompts.
-        cheapest: of ``cells`` and ``fewest``, or None; it costs answers, or minutes where times are given.
+        cheapest: of ``cells`` and ``fewest``, or None; cost is in answers, or in minutes if times are given.
     """
 
     question: Question
@@ -154,18 +154,18 @@ def plan(
 
     Args:
         listeners, prompts: each 2 or more.
-        question: what is to be found.
-        workers: processes; up to 1 works in this one.
-        progress: told how far it is.
+        question: the question.
+        workers: number of processes; up to 1 works in this one.
+        progress: receives the progress.
 
     Raises:
-        ValueError: fewer than two listeners or prompts, or a target that is no power.
+        ValueError: fewer than two listeners or prompts, or an invalid target power.
     """
     sizes = list(product(dict.fromkeys(listeners), dict.fromkeys(prompts)))
     jobs: dict[tuple[int, int], Callable[[], PowerCell | Fewest]] = {
         (n, m): partial(_cell, question, n, m) for n, m in sizes
     }
-    # A search takes about as long as half the cells of its largest size.
+    # A search takes about half the time of a cell of its largest size.
     jobs |= {(0, m): partial(_fewest, question, m) for m in dict.fromkeys(prompts)}
     longest_first = sorted(jobs, key=lambda size: -(size[0] or question.most / 2) * size[1])
     with shown(progress) as progress:

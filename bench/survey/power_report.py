@@ -1,4 +1,4 @@
-"""A plan of a survey, for people and for programs; in both, all differences and variances are in rating steps."""
+"""A survey plan as text and as JSON; all differences and variances are in rating steps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bench.text_table import Layout, paragraph, text_table
 
 
 def plan_record(plan: PowerPlan) -> dict[str, Any]:
-    """Return the plan as JSON knows it.
+    """Return the plan as JSON values.
 
     ``effect`` and ``detectable`` are differences of opinions before rounding, ``effect_mean`` and ``detectable_mean``
-    of mean ratings, or of votes the share for the better model. ``power_given``, ``power_any`` and ``power_all`` are
+    of mean ratings, or for votes the share for the better model. ``power_given``, ``power_any`` and ``power_all`` are
     null where one difference is tested, ``power_low`` and ``power_high`` without a pilot. ``power_error`` is a standard
     error, ``detectable_error`` one as a share of the difference.
     """
@@ -64,7 +64,7 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
 
 
 def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str:
-    """Return the plan for a terminal or a pipe, its answers first; ``source`` says where the variances are from."""
+    """Return the plan for a terminal or a pipe, its answers first; ``source`` names the source of the variances."""
     asked = plan.question
     target = f"{100 * asked.target:g} %"
     fewest = {few.prompts: few.listeners for few in plan.fewest}
@@ -82,7 +82,7 @@ def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str
     if asked.pilot:
         told = _rows(plan, lambda cell: f"{100 * (cell.low or 0):.0f} to {100 * (cell.high or 0):.0f}")
         text = (
-            "The same power (%) at variances that the earlier survey's size leaves possible: a tenth and nine tenths "
+            "The same power (%) for variances consistent with the earlier survey: the 10th and 90th percentiles "
             "of surveys of its size, simulated from its estimates and estimated again"
         )
         parts += [paragraph(text, layout), text_table(header, told, layout=layout), ""]
@@ -91,7 +91,7 @@ def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str
             plan, lambda cell: NONE if cell.detectable_mean is None else _shown(asked, cell.detectable_mean)
         )
         parts += [
-            paragraph(f"{_unit(asked)} that is found with a power of {target}", layout),
+            paragraph(f"{_unit(asked)} found with a power of {target}", layout),
             text_table(header, differences, layout=layout),
             "",
         ]
@@ -99,13 +99,13 @@ def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str
 
 
 def answers(plan: PowerPlan) -> list[str]:
-    """The two questions of a planner, answered in a sentence each: how many listeners, and what a survey can find."""
+    """Return two sentences: the number of listeners needed, and the difference that a survey can detect."""
     asked, best = plan.question, plan.cheapest
     target = f"{100 * asked.target:g} %"
     if best is None:
         first = (
             f"No design with these numbers of prompts has a power of {target} to {_aim(plan)}, even with {asked.most} "
-            "listeners: more prompts are what helps, since what suits one model in one prompt does not average out "
+            "listeners: more prompts help, since differences specific to a prompt do not average out "
             "over listeners."
         )
     else:
@@ -120,7 +120,7 @@ def answers(plan: PowerPlan) -> list[str]:
         return [first]
     smallest = min(plan.cells, key=lambda cell: (cell.listeners, -cell.prompts))
     can = (
-        "nothing that this scale could show"
+        "no difference within this scale"
         if smallest.detectable_mean is None
         else (f"{_unit(asked, capital=False)} of {_shown(asked, smallest.detectable_mean)}")
     )
@@ -140,7 +140,7 @@ def _shown(asked: Question, seen: float) -> str:
 
 
 def _aim(plan: PowerPlan) -> str:
-    """Return what success is."""
+    """Return the definition of success."""
     asked, design = plan.question, plan.question.design
     if asked.margin is not None:
         return f"show that equal models differ by less than {_number(asked.margin)} between mean ratings"
@@ -158,7 +158,7 @@ def _aim(plan: PowerPlan) -> str:
 
 
 def _rows(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[list[str]]:
-    """Return a row for each number of listeners, a cell for each number of prompts."""
+    """Return a row per number of listeners, with a cell per number of prompts."""
     return [
         [str(listeners), *(shown(cell) for cell in plan.cells if cell.listeners == listeners)]
         for listeners in dict.fromkeys(cell.listeners for cell in plan.cells)
@@ -176,7 +176,7 @@ def _method(plan: PowerPlan, source: str) -> str:
     latent = _number(asked.effect / step)
     opinion = "" if asked.margin is not None else f" The difference is {latent} between opinions before rounding."
     return (
-        f"{_tested(asked)} {asked.runs} simulated surveys a number, seed {asked.seed}; ± is their own 95 % "
+        f"{_tested(asked)} {asked.runs} simulated surveys per number, seed {asked.seed}; ± is their own 95 % "
         f"error{error}. Variances of opinions before rounding ({source}): {variances}; mean rating about "
         f"{_number(middle)}.{opinion}"
     )
@@ -190,7 +190,7 @@ def _tested(asked: Question) -> str:
     scales = "one scale" if design.scales == 1 else f"{design.scales} scales, which correlate by {design.correlation:g}"
     done = {
         "complete": "every listener rating all on every prompt",
-        "latin": "every listener rating each prompt from one model, in turns",
+        "latin": "every listener rating each prompt from one model, rotated",
         "between": "every listener rating one model on every prompt",
     }
     if design.votes:

@@ -1,4 +1,4 @@
-"""Which metric predicts what listeners hear, for people: a table a scale, and how to read it."""
+"""Text report on which metrics predict listeners: a table per scale, with explanations."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _SINGLE = (
     "τ with single listeners is the mean of each listener's own τ within prompts; unlike τ with the mean rating it "
     "does not grow with the number of listeners. Listeners themselves reach the ceiling: its lower end is their τ "
     "with the mean of the others, its upper end that with the mean of all. A metric within it predicts a listener "
-    "as well as the other listeners do. Loss: how much lower than their best model the listeners rate the one that "
-    "the metric calls best."
+    "as well as the other listeners do. Loss: how much lower the listeners rate the model that "
+    "the metric ranks first than their best model."
 )
 _ACCURACY = (
     "Accuracy: the share of votes for the clip that the metric scores higher, equal scores half; 50 % is chance. "
     "Votes without a preference are left out. The ceiling is how often a listener votes as the majority of the "
-    "others on the same two clips (lower end) and as the majority of all (upper end). Intervals ({confidence:.0%}, "
+    "others on the same two clips (lower end) or as the majority of all (upper end). Intervals ({confidence:.0%}, "
     "by bootstrap) hold for other prompts and as many other listeners."
 )
 _READING = (
     "τ (Kendall's τ-b) and ρ (Spearman) of a metric with the listeners' mean rating: 1 the same order, 0 no "
-    "relation, −1 the opposite order. Of a metric marked ↓ lower is better: its sign is turned, so that positive "
-    "always means agreement. One without an arrow is never better or worse: its sign is that of the plain number. "
-    "Within prompts is what counts: does the metric tell which of two clips of one prompt is liked better? Over all "
-    "clips a metric that merely tells genres apart correlates too, and over models few points decide. n is the "
-    "pairs of clips, or of models, that τ and ρ are of. Intervals ({confidence:.0%}, by bootstrap) hold for other "
+    "relation, −1 the opposite order. For a metric marked ↓ lower is better: its sign is flipped, so that positive "
+    "always means agreement. One without an arrow is never better or worse: its sign is not flipped. "
+    "Within prompts matters most: does the metric predict which of two clips of a prompt is preferred? Over all "
+    "clips, a metric that only distinguishes genres correlates, too, and over models there are few points. n is the "
+    "number of pairs of clips, or of models, behind τ and ρ. Intervals ({confidence:.0%}, by bootstrap) hold for other "
     "prompts and as many other listeners. Of {intervals} for τ, about {chance} would miss 0 by chance if no metric "
     "knew anything."
 )
@@ -62,7 +62,7 @@ def vote_table(found: VotePredictions, layout: Layout | None = None) -> str:
     ]
     for count, what in (
         (found.undecided, "without a preference were left out"),
-        (found.excluded, "did not count; 'tunebench survey analyze' lists them"),
+        (found.excluded, "were excluded; 'tunebench survey analyze' lists them"),
         (found.unmatched, "are not between clips of this run and were left out"),
     ):
         if count:
@@ -84,7 +84,7 @@ def vote_table(found: VotePredictions, layout: Layout | None = None) -> str:
 
 
 def _beside_listeners(ceiling: Ceiling, chosen: list[Pick], layout: Layout | None) -> list[str]:
-    """Metrics beside single listeners: their correlation, the model they would have picked, and what that costs."""
+    """Return lines on metrics and single listeners: correlation, the model picked, and its loss."""
     body = []
     for pick in chosen:
         single = ceiling.metrics.get(pick.metric)
@@ -103,7 +103,7 @@ def _beside_listeners(ceiling: Ceiling, chosen: list[Pick], layout: Layout | Non
     body.append(["listeners (ceiling)", f"{ends[0]} to {ends[1]}", theirs, ""])
     table = text_table(["metric", "τ with single listeners", "picks", "loss to listeners"], body, layout=layout)
     listeners, prompts = counted(ceiling.listeners, "listener"), counted(ceiling.prompts, "prompt")
-    of = f"ceiling: {listeners}, {prompts}, {ceiling.pairs} pairs of clips rated by one listener"
+    of = f"ceiling: {listeners}, {prompts}, {ceiling.pairs} pairs of clips rated by the same listener"
     notes = [f"{pick.metric}: {pick.note}" for pick in chosen if pick.note]
     return [table, *(paragraph(line, layout) for line in (of, *notes))]
 
@@ -111,9 +111,9 @@ def _beside_listeners(ceiling: Ceiling, chosen: list[Pick], layout: Layout | Non
 def _unmatched(found: Predictions) -> list[str]:
     lines = []
     if found.excluded:
-        lines.append(f"{found.excluded} answers did not count; 'tunebench survey analyze' lists them")
+        lines.append(f"{found.excluded} answers were excluded; 'tunebench survey analyze' lists them")
     if found.unmatched:
-        lines.append(f"{found.unmatched} ratings are not of clips of this run and were left out")
+        lines.append(f"{found.unmatched} ratings belong to other clips and were left out")
     for what, names in (
         ("models in the survey that the run does not have", found.unknown_models),
         ("prompts in the survey that the run does not have", found.unknown_prompts),
@@ -126,11 +126,11 @@ def _unmatched(found: Predictions) -> list[str]:
 
 def _of_scale(rows: list[Prediction], layout: Layout | None) -> list[str]:
     by_place = {(row.metric, row.level): row for row in rows}
-    # A column in which nothing stands says its reason once, below.
+    # The reason for an empty column is given once, below.
     levels = [level for level in LEVELS if any(row.kendall.value is not None for row in rows if row.level == level)]
     header = ["metric"]
     for level in levels:
-        header += [f"{level}: τ", f"{level}: ρ", f"{level}: n"]  # each says it, since bands may part them
+        header += [f"{level}: τ", f"{level}: ρ", f"{level}: n"]  # repeated, since bands may separate them
     body = []
     for metric in dict.fromkeys(row.metric for row in rows):
         own = [by_place.get((metric, level)) for level in levels]
@@ -157,7 +157,7 @@ def _notes(rows: list[Prediction]) -> list[str]:
 
 
 def _conclusion(rows: list[Prediction]) -> list[str]:
-    """Return which metrics surely agree within prompts, and which surely disagree."""
+    """Return the metrics that significantly agree, and disagree, within prompts."""
     within = [row for row in rows if row.level == "within prompts" and row.kendall.low is not None]
     if not within:
         return []

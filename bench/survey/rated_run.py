@@ -1,4 +1,4 @@
-"""The scores of a run, by the names that a survey of its clips uses."""
+"""The scores of a run, by the names used in a survey of its clips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.survey.ratings import Preferences, Ratings
 
 
 class Clip(NamedTuple):
-    """What a survey and a run both call a clip; seed "" is all seeds of that prompt and model."""
+    """The key of a clip in a survey and a run; seed "" means all seeds of that prompt and model."""
 
     prompt: str
     model: str
@@ -27,14 +27,14 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class RatedRun:
-    """The scores of a run at one moment.
+    """A snapshot of the scores of a run.
 
     Attributes:
-        folder: of the run.
-        columns: its metrics.
-        scores: by clip and metric; of a prompt and model, as seed "", the means over seeds.
-        set_values: of set metrics, by metric and model.
-        seeds: the most clips that a model has of a prompt.
+        folder: folder of the run.
+        columns: metrics of the run.
+        scores: by clip and metric; for seed "", the means over seeds of a prompt and model.
+        set_values: values of set metrics, by metric and model.
+        seeds: the maximum number of clips of a model for a prompt.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class RatedRun:
     def value(self, column: Column, clip: Clip) -> float:
         """Return the metric's value for a clip, or for its model's set, so that higher is better; NaN without one.
 
-        The sign of a metric without a direction is its own.
+        The sign of a metric without a direction is not flipped.
         """
         found = self.set_values.get((column.ref, clip.model)) if column.of_sets else self.scores[clip].get(column.ref)
         return math.nan if found is None else -found if column.direction == "lower" else found
@@ -78,7 +78,7 @@ def read_rated_run(folder: Path) -> RatedRun:
 
 
 def seed_names(survey: Ratings | Preferences) -> list[str]:
-    """Return the seed of each answer as a run names it: tables write whole numbers as 0.0 in a column with gaps."""
+    """Return the seed of each answer as a run names it: tables write integers as 0.0 in columns with gaps."""
     return list(survey.table["seed"].str.removesuffix(".0"))
 
 
@@ -99,12 +99,12 @@ def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
 
 
 def _names(clip: StoredClip | ShownScore) -> tuple[Clip, Clip]:
-    """Return what an answer may call a clip: with its seed, or without."""
+    """Return the keys of a clip in answers: with its seed, and without."""
     return Clip(clip.prompt, clip.model, str(clip.seed)), Clip(clip.prompt, clip.model, "")
 
 
 def nothing_matches(run: RatedRun, survey: Ratings | Preferences) -> DataError:
-    """Return the error where no answer is about a clip of the run: what each calls things, and what to do."""
+    """Return the error if no answer belongs to a clip of the run: the names on both sides, and what to do."""
     differ = []
     for what, theirs, ours in (("model", survey.models, run.models), ("prompt", survey.prompts, run.prompts)):
         if not set(theirs) & set(ours):
@@ -112,7 +112,7 @@ def nothing_matches(run: RatedRun, survey: Ratings | Preferences) -> DataError:
                 f"the survey's {what}s are {_some(theirs)}, the run's {_some(ours)}{suggestion(theirs[0], ours)}"
             )
     if not differ:
-        differ.append("models and prompts are known, but together with those seeds there is no such clip")
+        differ.append("models and prompts are known, but not in combination with these seeds")
     return DataError(
         f"no rating is of a clip in {run.folder}: {'; '.join(differ)}; write labels, prompt ids and seeds as in the "
         "run's config.yaml and suite, or name the run that was rated"

@@ -1,4 +1,4 @@
-"""Which columns beside the known ones hold ratings, by what stands in them, and why the others do not."""
+"""Detect further columns of ratings by their content, with reasons for the other columns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bench.survey_question import SurveyQuestion, listed
 if TYPE_CHECKING:
     from bench.survey.forms.table import TextTable
 
-_WIDEST = 10  # of the scales that are proposed beside others on a like range
+_WIDEST = 10  # maximum number of scales proposed besides others with a similar range
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
-_MANY = 6  # answers of a listener, all different, are no ratings
+_MANY = 6  # this many different answers of a listener are not ratings
 
 
 _COUNTING = re.compile(
@@ -29,7 +29,7 @@ _COUNTING = re.compile(
 
 @dataclass(frozen=True)
 class _Profile:
-    """What stands in a column: the range of its numbers, or why it holds no ratings."""
+    """Content of a column: the range of its numbers, or why it has no ratings."""
 
     range: Range | None = None
     steps: int = 0
@@ -39,19 +39,19 @@ class _Profile:
 def scale_columns(
     table: TextTable, roles: Mapping[str, str], named: Sequence[str], sure: bool = True
 ) -> tuple[list[str], dict[str, str]]:
-    """Find the columns that hold a scale each, in the order of the file, and say why the others hold none.
+    """Return the columns of scales, in the order of the file, with reasons for the others.
 
-    A column whose name says that it is a scale is one. Another is one too where its answers use most steps of the
-    range of those.
+    A column named like a scale is one. Another is one, too, if its answers use most steps of the
+    same range.
 
     Args:
         table: the file.
-        roles: the columns that are something else, by their role; the listener, the prompt and the model among them.
-        named: the columns that are known to be scales.
-        sure: whether there may be further ones; where not, those are asked about too that are alike.
+        roles: columns with other roles, by role; the listener, the prompt and the model among them.
+        named: columns known to be scales.
+        sure: whether further ones may exist; if not, similar columns also raise a question.
 
     Raises:
-        SurveyQuestion: columns of small whole numbers are beside them on another range, or beside no scale at all.
+        SurveyQuestion: columns of small integers have another range, or no scale is known.
     """
     others = [name for name in table.header if name and name not in roles.values() and name not in named]
     profiles = {name: _profile(table, name, roles) for name in others}
@@ -79,14 +79,14 @@ def _ask(table: TextTable, known: Sequence[str], asked: Sequence[str], ranges: M
     beside = f"beside the scales {', '.join(known)}" if known else "and no column is known to be a scale"
     raise SurveyQuestion(
         f"{table.path}: {what} {'hold' if len(asked) > 1 else 'holds'} small numbers {beside}: "
-        "which columns hold ratings?",
+        "which columns have ratings?",
         ["--scales", listed(order)],
         *([["--scales", listed(known)]] if known else []),
     )
 
 
 def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
-    """Look at a column; without roles only at the range of its numbers."""
+    """Profile a column; without roles, only the range of its numbers."""
     position = table.header.index(name)
     column = [row[position] for row in table.rows]
     there = {text: count for text, count in Counter(column).items() if text.lower() not in _NOTHING}
@@ -110,13 +110,13 @@ def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
         return _Profile(reason="a count or an order, by its name")
     try:
         reading = read_numbers(there, {}, table.decimal_comma, name)
-    except SurveyQuestion:  # words of a scale, though not of which
+    except SurveyQuestion:  # words of an ambiguous scale
         return _Profile(Range(1, 5), 5)
     values = set(reading.values.values())
     if reading.unread:
         return _Profile(reason="words")
     if any(value != int(value) for value in values):
-        return _Profile(reason="no whole numbers")
+        return _Profile(reason="not integers")
     low, high = min(values), max(values)
     if roles and (low < 0 or high > _WIDEST):
         return _Profile(reason=f"numbers from {low:g} to {high:g}")
@@ -129,13 +129,13 @@ def _keys(table: TextTable, columns: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _one_for_each(column: Sequence[str], keys: Sequence[Collection[str]]) -> bool:
-    """Return whether rows of one key never differ, and some keys have several rows."""
+    """Return whether rows with the same key never differ, and some keys have several rows."""
     first: dict[Collection[str], str] = {}
     same = all(first.setdefault(key, text) == text for key, text in zip(keys, column, strict=True))
     return same and len(first) < len(keys)
 
 
 def _all_differ(column: Sequence[str], keys: Sequence[Collection[str]], most: int) -> bool:
-    """Return whether rows of one key always differ, and there are so many of each key on average, or more."""
+    """Return whether rows with the same key always differ, with at least ``most`` rows per key on average."""
     pairs = list(zip(keys, column, strict=True))
     return len(set(pairs)) == len(pairs) and len(pairs) >= most * len(set(keys))

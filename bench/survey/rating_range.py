@@ -1,4 +1,4 @@
-"""The range that ratings are given on, such as 1–5: read from words, or guessed from the ratings themselves."""
+"""The range of ratings, such as 1–5: parsed from text, or guessed from the ratings."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Range(NamedTuple):
             raise UsageError(f"'{text}' is not a rating scale; write it like 1-5, 1-10 or 0-100")
         low, high = (float(part.replace("−", "-")) for part in found.groups())
         if not low < high:
-            raise UsageError(f"the rating scale '{text}' must rise from its lowest to its highest rating")
+            raise UsageError(f"the rating scale '{text}' must go from the lowest to the highest rating")
         return cls(low, high)
 
     @classmethod
     def around(cls, values: Sequence[float]) -> Range:
-        """The narrowest customary range that holds these values, or else the range from the lowest to the highest."""
+        """Return the narrowest customary range that contains these values, else from lowest to highest."""
         low, high = min(values), max(values)
         return next((one for one in CUSTOMARY if one.low <= low and high <= one.high), cls(low, high))
 
     @property
     def written(self) -> str:
-        """As `parse` reads it."""
+        """The text that `parse` reads."""
         return f"{self.low:g}{'..' if self.low < 0 else '-'}{self.high:g}"
 
     def __str__(self) -> str:
@@ -60,17 +60,17 @@ CUSTOMARY = tuple(
     Range(*ends) for ends in ((0, 1), (1, 5), (0, 5), (-2, 2), (-3, 3), (1, 7), (1, 10), (0, 10), (0, 100))
 )
 
-# A rating in a hundred is a slip of the hand; one in twenty is a wider scale; what lies between must be asked.
+# One outlier in a hundred is a typing error, one in twenty a wider scale; in between, raise a question.
 _SLIPS, _MEANT = 0.01, 0.05
-_MOST_CODES = 3  # a survey has a code or two for "no answer"; more values apart are a wider scale, sparsely used
+_MOST_CODES = 3  # a survey has one or two codes for "no answer"; more separate values mean a wider scale
 
 
 def stray_values(ratings: Array) -> tuple[float, ...]:
-    """Find the values that stand apart from the rest of the scale, as codes for a missing answer do: −1, 9, 99, 0.
+    """Return the values separate from the rest of the scale, like codes for missing answers: −1, 9, 99, 0.
 
-    How often they are there does not matter. A value stands apart from a customary range, which most of the values lie
-    on, where at least one step between is not used, and so does a negative number below a scale that has none, and a 0
-    below whole numbers from 1 to at most 10. At most three values do so; where more would, the scale is a wider one.
+    Their frequency does not matter. A value is separate from a customary range, which contains most of the values,
+    if at least one step between is unused, and so is a negative number below a scale without negatives, and a 0
+    below integers from 1 to at most 10. At most three values are; with more, the scale is wider.
 
     Args:
         ratings: shape (n,), finite, n ≥ 1.
@@ -85,7 +85,7 @@ def stray_values(ratings: Array) -> tuple[float, ...]:
     above = values[values > 3]
     few_above = len(above) <= _MOST_CODES and not (above <= 6).any()
     of_comparison = few_above and (len(below) > 1 or (len(below) == 1 and 0 in values))
-    for limit in CUSTOMARY[1:]:  # few ratings lie on 0–1 by nature
+    for limit in CUSTOMARY[1:]:  # few ratings are within 0–1 by nature
         on_it = (ratings >= limit.low) & (ratings <= limit.high)
         body = values[(values >= limit.low) & (values <= limit.high)]
         if (of_comparison and limit.low >= 0) or not len(body) or (len(body) < 3 and on_it.mean() < 0.5):
@@ -99,7 +99,7 @@ def stray_values(ratings: Array) -> tuple[float, ...]:
 
 
 def _apart(values: Array, body: Array, negative: bool) -> tuple[float, ...]:
-    """The values that no chain of single steps joins to those on a range, nor one below 0 unless that is usual."""
+    """Return values not connected to a range by single steps; negative ones only if ``negative``."""
     low, high = float(body.min()), float(body.max())
     step = float(np.clip(np.diff(body).min(), 1, 2)) if len(body) > 1 else 1.0
     for value in values[values > high]:
@@ -110,16 +110,16 @@ def _apart(values: Array, body: Array, negative: bool) -> tuple[float, ...]:
 
 
 def guess_range(ratings: Array, scale: str) -> Range:
-    """Return the narrowest customary range that the ratings lie on, but for one in a hundred that look like slips.
+    """Return the narrowest customary range of the ratings, ignoring one outlier in a hundred.
 
-    Ratings on no customary range have the range from the lowest to the highest.
+    If no customary range fits, it is the range from the lowest to the highest rating.
 
     Args:
-        ratings: shape (n,), finite, n ≥ 1, without values that stand apart (`stray_values`).
+        ratings: shape (n,), finite, n ≥ 1, without separate values (`stray_values`).
         scale: its name, for the message.
 
     Raises:
-        SurveyQuestion: a few ratings lie beyond the range of all others, and whether they are mistakes cannot be told.
+        SurveyQuestion: a few ratings are outside the range of all others, and may be mistakes.
     """
     for candidate in CUSTOMARY:
         beyond = (ratings < candidate.low) | (ratings > candidate.high)
@@ -129,9 +129,9 @@ def guess_range(ratings: Array, scale: str) -> Range:
         if count <= _MEANT * len(ratings):
             far = [f"{value:g}" for value in np.unique(ratings[beyond])]
             raise SurveyQuestion(
-                f"{len(ratings) - count} of {len(ratings)} ratings of {scale} lie on {candidate}, but there "
-                f"{'is' if count == 1 else 'are'} also {', '.join(first_few(far, 5))}: say what the scale is, or that "
-                "they are no ratings",
+                f"{len(ratings) - count} of {len(ratings)} ratings of {scale} are within {candidate}, but there "
+                f"{'is' if count == 1 else 'are'} also {', '.join(first_few(far, 5))}: state the scale, or that "
+                "they are not ratings",
                 ["--rating-scale", Range.around([float(ratings.min()), float(ratings.max())]).written],
                 ["--missing", ",".join(far)],
             )

@@ -1,4 +1,4 @@
-"""Ratings and preferences of a listening survey, checked: what counts, and what does not with its reason."""
+"""Checked ratings and preferences of a listening survey, with exclusions and their reasons."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 OUTCOMES = ("a", "b", "tie", "both bad")
-"""What a listener may say of two clips; "both bad" is no tie, since it does not say that they are equally good."""
+"""Possible answers about two clips; "both bad" is not a tie, as it does not mean equally good."""
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Ratings that do not count, all for one reason.
+    """Ratings excluded for one reason.
 
     Attributes:
-        reason: why, such as "not a number".
-        column: the column of the file that shows it.
-        rows: lines of a text file (its header is line 1), or rows of a Parquet file counted from 1; one an answer, so
-            that a row of several answers may be there several times.
-        found: what stands there, one entry a row.
+        reason: the reason, such as "not a number".
+        column: the column of the file concerned.
+        rows: lines of a text file (its header is line 1), or rows of a Parquet file counted from 1; one per answer, so
+            a row with several answers may occur several times.
+        found: the content, one entry per row.
     """
 
     reason: str
@@ -45,15 +45,15 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What ratings and preferences have in common: a table of answers, and how it came about.
+    """Common part of ratings and preferences: a table of answers, and notes on reading it.
 
     Attributes:
-        table: a row an answer; all but the answer itself are strings, "" where the file does not say.
-        exclusions: answers that were left out.
-        notes: what was guessed or noticed while reading, a sentence each.
-        listener_columns: what the file says about each listener, such as musicianship: by column, then by listener.
-        rows: rows of the file that hold answers.
-        rows_lost: those of them of which no answer counts.
+        table: with a row per answer; all but the answer are strings, "" if missing.
+        exclusions: excluded answers.
+        notes: guesses and observations while reading, one sentence each.
+        listener_columns: facts about each listener, such as musicianship: by column, then by listener.
+        rows: rows of the file with answers.
+        rows_lost: those without an answer that counts.
     """
 
     table: pd.DataFrame
@@ -73,12 +73,12 @@ class _Answers:
 
     @cached_property
     def scales(self) -> tuple[str, ...]:
-        """In the order of the file."""
+        """The scales in the order of the file."""
         return tuple(self.table["scale"].unique())
 
     @cached_property
     def genres(self) -> dict[str, str]:
-        """The genre of each prompt whose genre is known."""
+        """The genre of each prompt, if known."""
         known = self.table[self.table["genre"] != ""].drop_duplicates("prompt")
         return dict(zip(known["prompt"], known["genre"], strict=True))
 
@@ -92,9 +92,9 @@ class Ratings(_Answers):
     """Ratings of clips: listener × prompt × model (× seed) on each scale.
 
     Attributes:
-        table: columns listener, prompt, model, scale, value (float), seed, genre, position (float: when
-            the listener heard it, NaN where the file does not say).
-        models: in the order that was asked for, or by name.
+        table: columns listener, prompt, model, scale, value (float), seed, genre, position (float: in
+            the listener's order, NaN if unknown).
+        models: in the requested order, or by name.
         ranges: lowest and highest possible rating of each scale.
     """
 
@@ -102,9 +102,9 @@ class Ratings(_Answers):
     ranges: Mapping[str, Range]
 
     def cube(self, scale: str) -> Array:
-        """Return ratings on one scale, shape (models, listeners, prompts) in the order of these properties.
+        """Return the ratings on one scale, shape (models, listeners, prompts) in the order of these properties.
 
-        Several seeds of a listener's model and prompt are averaged; NaN where there is no rating.
+        Several seeds of a listener's model and prompt are averaged; NaN if missing.
 
         Raises:
             ValueError: there is no such scale.
@@ -114,9 +114,9 @@ class Ratings(_Answers):
         return self._cells(self.table[self.table["scale"] == scale], "value")
 
     def positions(self, scale: str) -> Array | None:
-        """At which place of a listener's session each rating on one scale was given, in the shape of `cube`.
+        """Return the position in the session of each rating on one scale, in the shape of `cube`.
 
-        None where the file does not say it of every rating, in numbers.
+        None unless the file has a number for every rating.
         """
         import pandas as pd
 
@@ -138,11 +138,11 @@ class Preferences(_Answers):
 
     Attributes:
         table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for neither), outcome (one of
-            `OUTCOMES`), score (float: by how much b was better; the choice where listeners only chose), seed, genre,
-            position (float, NaN where not known), and side (which of a and b came first or left: ``a``, ``b``,
-            "" where not known).
-        models: in the order that was asked for, or by name.
-        ranges: lowest and highest possible score of each scale that was answered by comparison scores, such as −3 to 3.
+            `OUTCOMES`), score (float: by how much b was better; the choice if listeners only chose), seed, genre,
+            position (float, NaN if unknown), and side (which of a and b came first or left: ``a``, ``b``,
+            "" if unknown).
+        models: in the requested order, or by name.
+        ranges: lowest and highest possible score of each scale with comparison scores, such as −3 to 3.
     """
 
     models: tuple[str, ...]
@@ -150,14 +150,14 @@ class Preferences(_Answers):
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts p2 before p10."""
+    """Return a key that sorts p2 before p10."""
     import re
 
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def cell_means(codes: Sequence[npt.NDArray[np.intp]], values: npt.ArrayLike, shape: Sequence[int]) -> Array:
-    """Return mean of the values in each cell of a table, NaN in empty ones.
+    """Return the mean of the values in each cell of a table, NaN in empty ones.
 
     Args:
         codes: a position along each axis for every value; a value with a negative one is left out.

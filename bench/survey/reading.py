@@ -1,4 +1,4 @@
-"""From a file to a survey: the table, its columns, and what of it counts."""
+"""Read a survey file: the table, its columns, and the answers that count."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def read_ratings(
     """Read a survey of ratings; the arguments and errors are those of `read_survey`.
 
     Raises:
-        DataError: also where the file holds preferences.
+        DataError: also if the file contains preferences.
     """
     return ratings_only(read_survey(path, columns, ranges, models, scales, rules, clips, layout), path)
 
 
 def ratings_only(survey: Ratings | Preferences, path: StrPath) -> Ratings:
-    """Return a survey that must be of ratings.
+    """Return a survey after checking that it contains ratings.
 
     Raises:
-        DataError: it is of preferences.
+        DataError: it contains preferences.
     """
     if not isinstance(survey, Ratings):
-        raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
+        raise DataError(f"{path}: contains preferences between two models, but ratings are needed")
     return survey
 
 
@@ -64,24 +64,24 @@ def read_survey(
     """Read a file of a survey in any of the known layouts: CSV, TSV, Excel, JSON, JSON Lines or Parquet.
 
     Long: listener, prompt, model, scale, value, and optionally seed and genre. Wide: a column a scale instead of scale
-    and value, or a column a model. Preferences: listener, prompt, a, b, choice. And the exports of survey tools, most
+    and value, or a column per model. Preferences: listener, prompt, a, b, choice. And the exports of survey tools, most
     of them with a clip map.
 
     Args:
         path: the file.
         columns: the file's names of the columns listener, prompt, model, scale, value, seed, genre, a, b and choice;
-            those not given are guessed, and ``notes`` says how.
-        ranges: lowest and highest possible rating, of all scales or of each; guessed where not given.
+            others are guessed, with a note in ``notes``.
+        ranges: lowest and highest possible rating, for all scales or by scale; guessed if not given.
         models: only these, in this order.
-        scales: in the wide layout the columns that hold ratings; otherwise only these scales.
-        rules: what words mean, what is missing, and which rows count.
+        scales: in the wide layout the columns of ratings; otherwise only these scales.
+        rules: values of words, missing values, and rows that count.
         clips: a clip map (see `bench.survey.forms.clip_map`), for files that name clips, files or questions only.
-        layout: the tool that wrote the file, a name of `bench.survey.forms.layouts.LAYOUTS`; recognised if not given.
+        layout: the tool that wrote the file, a name of `bench.survey.forms.layouts.LAYOUTS`; recognized if not given.
 
     Raises:
-        UsageError: a column, model or scale that was asked for is not in the file.
-        SurveyQuestion: what the file holds can be read in more than one way.
-        DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
+        UsageError: a column, model or scale that was requested is not in the file.
+        SurveyQuestion: the file can be read in more than one way.
+        DataError: the file cannot be read, its columns cannot be recognized, or nothing is left to compare.
     """
     rules = rules or AnswerRules()
     table, left_out = select_rows(read_table(Path(path), number_repeated=True), rules.where)
@@ -99,7 +99,7 @@ def read_survey(
 
 
 def _in_answers(left_out: Sequence[Exclusion], identified: Identified) -> Iterator[Exclusion]:
-    """Yield rows that were left out, each as often as a row holds answers, where all that are left hold as many."""
+    """Yield left-out rows, repeated by the number of answers per row if that is constant."""
     answers = identified.records["line"].value_counts().unique()
     times = int(answers[0]) if len(answers) == 1 else 1
     for one in left_out:
@@ -108,14 +108,14 @@ def _in_answers(left_out: Sequence[Exclusion], identified: Identified) -> Iterat
 
 
 def _unread(table: TextTable, identified: Identified) -> dict[str, dict[int, str]]:
-    """Return the columns of the file that were taken for nothing, by line."""
+    """Return the unused columns of the file, with values by line."""
     taken = {*identified.columns.values(), *identified.records["column"], *identified.listener_columns}
     names = [name for name in table.header if name and name not in taken]
     return {name: dict(zip(table.lines, table.column(name), strict=True)) for name in names}
 
 
 def _identify(opened: Opened, request: Request) -> Identified:
-    """Tell the columns of what a layout brought into rows, and name them as the file does."""
+    """Recognize the columns of a converted table, and name them as in the file."""
     header = opened.table.header
     given = {role: name for role, name in request.given.items() if name in header} | dict(opened.roles)
     try:

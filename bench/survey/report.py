@@ -1,4 +1,4 @@
-"""An analysis as sections of tables and sentences, written for the terminal or as Markdown."""
+"""An analysis as sections of tables and sentences, as text or Markdown."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bench.survey.vote_results import StrengthFit
 from bench.survey.vote_tables import side_rows, strength_differences, strength_rows
 from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
 
-_MOST_DIFFERENCES = 45  # of strengths, of 10 models
+_MOST_DIFFERENCES = 45  # of strengths, for 10 models
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a table if there is one, and sentences below it."""
+    """A heading, an optional table, and sentences below it."""
 
     title: str
     table: Rows | None = None
@@ -38,7 +38,7 @@ class Section:
 
 
 def sections(analysis: Analysis) -> list[Section]:
-    """Return everything that is said about a survey, in its order."""
+    """Return all sections about a survey, in order."""
     ratings = analysis.models
     percent = f"{100 * analysis.confidence:g} %"
     found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
@@ -57,7 +57,7 @@ def sections(analysis: Analysis) -> list[Section]:
     if analysis.comparisons:
         scored = analysis.strengths and analysis.design.ranges
         shares = (
-            "Comparison scores (for the first)" if scored else "Preferences (share for the first less the second's)"
+            "Comparison scores (for the first)" if scored else "Preferences (share for the first minus the second's)"
         )
         what = "Differences" if ratings else shares
         found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
@@ -80,7 +80,7 @@ def sections(analysis: Analysis) -> list[Section]:
 
 
 def as_text(analysis: Analysis, layout: Layout | None = None) -> str:
-    """For a terminal, a pipe or a text file."""
+    """Return the analysis as text for a terminal, a pipe or a file."""
     parts = []
     for section in sections(analysis):
         lines = [section.title]
@@ -115,7 +115,7 @@ def _strengths(fit: StrengthFit, percent: str) -> list[Section]:
 
 
 def _design(analysis: Analysis) -> tuple[str, ...]:
-    """Return what was read and lost first, then what was asked of whom."""
+    """Return lines on the data read and lost, and on the design."""
     design = analysis.design
     votes = design.kind == "preferences"
     lost = f"{design.rows_lost} ({100 * design.share_lost:.1f} %) left out, for the reasons below"

@@ -1,4 +1,4 @@
-"""The tables of a survey's report: what each finding looks like in a row."""
+"""The tables of a survey's report."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.survey.results import (
     SurveyComparison,
 )
 
-_ROWS = 8  # of an exclusion, before "and so many more"
-_WARNINGS = 6  # of comparisons
+_ROWS = 8  # rows of an exclusion, before "and N more"
+_WARNINGS = 6  # comparisons per warning
 _LISTENERS = 20  # rows of the table of listeners
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of text; the first ``words`` columns are words, the others numbers."""
+    """A text table; the first ``words`` columns are text, the others numbers."""
 
     header: list[str]
     rows: list[list[str]]
@@ -36,10 +36,10 @@ Table = tuple[Rows, tuple[str, ...]]
 
 
 def exclusions(found: Sequence[Exclusion]) -> Rows:
-    """Return what was left out: why, how much, and where."""
+    """Return the exclusions: reason, count and rows."""
     rows = []
     for one in found:
-        places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may hold several of the answers
+        places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may have several of the answers
         shown = [f"{row} ({text})" if text else str(row) for row, text in places]
         rows.append([one.reason, one.column, ", ".join(first_few(shown, _ROWS)), str(one.count)])
     return Rows(["reason", "column", "rows (what stands there)", "count"], rows, 3)
@@ -105,20 +105,20 @@ def _adjusted(found: Sequence[SurveyComparison]) -> list[str]:
     if sum(one.p is not None for one in found) < 2:
         return []
     return [
-        "Each interval is of one comparison by itself, as p is; p Holm is adjusted over all rows, and so are the "
-        "intervals of the plot and of what this shows."
+        "Intervals and p are unadjusted; p Holm is adjusted over all rows, and so are the "
+        "intervals of the plot and in 'What this shows'."
     ]
 
 
 def _method(one: SurveyComparison) -> str:
-    """Short: what it means stands below the tables."""
+    """Return a short name of the method; notes below the tables explain it."""
     marks = [*(["f"] if one.floored else []), *(["position"] if one.by_position else [])]
     name = "maximal" if one.method == "maximal mixed model" else one.method or NONE
     return ", ".join([name, *marks])
 
 
 def effects(found: Sequence[SurveyComparison], votes: bool) -> Table:
-    """Return how large differences are in other units, of ratings or of votes."""
+    """Return effect sizes of differences of ratings or of votes."""
     rows = [
         [
             one.scale,
@@ -166,7 +166,7 @@ def customary(found: Sequence[CustomaryTest]) -> Table:
         for one in found
     ]
     sentence = (
-        "Wrong at .05: how often the test finds a difference between equally good models, in 2,000 simulated surveys "
+        "Wrong at .05: how often the test claims a difference between equally good models, in 2,000 simulated surveys "
         "with these listeners, prompts and variances; a valid test does so in 5 %."
     )
     header = ["scale", "comparison", "test", "p", "wrong at .05"]
@@ -197,8 +197,8 @@ def agreements(found: Sequence[Agreement]) -> Table:
     header = ["scale", "Krippendorff's α", "ICC(2,k)", "Kendall's W", "clips", "rated by all"]
     why = reasons((one.scale, reason) for one in found for reason in one.reasons)
     sentence = (
-        "α (ordinal): of the clips that two or more listeners rated; ICC(2,k): of the mean over the listeners, and W: "
-        "of their orders, both of the clips that all rated."
+        "α (ordinal): for clips rated by two or more listeners; ICC(2,k), for the mean over listeners, and W, "
+        "for their rankings: for clips rated by all."
     )
     return Rows(header, rows, 1), (sentence, *why)
 
@@ -214,9 +214,9 @@ def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
     ]
     sentence = (
         "Log-odds of a higher rating against the first model, from a cumulative link mixed model (logit, random "
-        "intercepts of listener and prompt by Laplace's approximation), which takes no distance between steps for "
-        "granted. A description: it lets no listener and no prompt prefer a model, so that a p made from it would be "
-        "too small; the tests are those above."
+        "intercepts of listener and prompt by Laplace's approximation), which assumes nothing about distances between "
+        "steps. Descriptive only: it has no random slopes of listeners and prompts, so its p would be "
+        "too small; use the tests above."
     )
     header = ["scale", "model", "log-odds", "odds ratio", "SD listeners", "SD prompts"]
     why = reasons((one.scale, one.reason) for one in found)
@@ -224,7 +224,7 @@ def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
 
 
 def listener_rows(found: Sequence[ListenerRating]) -> Table:
-    """Return the listeners in the order of the survey; of many, those who are furthest from the others."""
+    """Return the listeners in the order of the survey; of many, only the most extreme."""
     shown = list(found)
     if len(shown) > _LISTENERS:
         furthest = sorted(shown, key=lambda one: (-(one.inconsistency or 0.0), -abs(one.bias or 0.0)))
@@ -237,7 +237,7 @@ def listener_rows(found: Sequence[ListenerRating]) -> Table:
     sentences = [
         "Bias: how much higher than the average listener they rate equal clips; inconsistency: standard deviation of "
         "their ratings around the clips' quality and that bias (alternating projection, ITU-T P.913). Neither is a "
-        "reason to leave a listener out by itself."
+        "reason to exclude a listener."
     ]
     if len(shown) < len(found):
         sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
@@ -250,7 +250,7 @@ def group_rows(found: Sequence[GroupMean]) -> Table:
         [one.column, one.group, one.scale, one.name, number(one.mean, 2), str(one.listeners), str(one.cells)]
         for one in found
     ]
-    sentence = "A description of these listeners: whether groups differ was not tested."
+    sentence = "Descriptive only: differences between groups were not tested."
     return Rows(["column", "group", "scale", "model", "mean", "listeners", "answers"], rows, 4), (sentence,)
 
 
@@ -265,7 +265,7 @@ def _shortest(value: float | None) -> str:
 
 
 def reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return each reason once, with all that it holds for."""
+    """Return each reason once, with everything that it applies to."""
     where: dict[str, list[str]] = {}
     for place, reason in found:
         if reason:

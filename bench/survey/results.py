@@ -1,4 +1,4 @@
-"""What an analysis found, in the order and with the names in which it is written as JSON."""
+"""The results of an analysis, in the order and with the names of its JSON."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bench.survey.vote_results import SideChoice, StrengthFit
 
 @dataclass(frozen=True)
 class SurveyDesign:
-    """What was asked of whom.
+    """The design of a survey.
 
     Attributes:
         kind: "ratings" or "preferences".
-        genres: with the number of prompts of each; empty where the file names none.
-        answers: those that count, ``both_bad`` of which call both models bad.
-        missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale; an answer
+        genres: number of prompts by genre; empty without genres.
+        answers: number that count; ``both_bad`` of them call both models bad.
+        missing: empty cells of listeners × prompts × models (or requested pairs), on each scale; an answer
             that both are bad fills its cell.
         ranges: lowest and highest possible rating or comparison score of each scale; empty for plain preferences.
-        seeds: the most seeds that one model's clips of one prompt had.
-        repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
+        seeds: maximum number of seeds of a model's clips for a prompt.
+        repeated: answers beyond the first in one cell, such as those to further seeds, which were averaged.
         excluded: answers left out; ``exclusions`` lists them.
-        fewest_listeners, fewest_prompts: that any model has ratings of on a scale (or a pair, that was asked for).
-        rows: rows of the file that hold answers.
-        rows_lost: those of which no answer counts; ``share_lost`` is their share.
+        fewest_listeners, fewest_prompts: minimum over models (or requested pairs) and scales.
+        rows: rows of the file with answers.
+        rows_lost: those without an answer that counts; ``share_lost`` is their share.
     """
 
     kind: Literal["ratings", "preferences"]
@@ -53,9 +53,9 @@ class SurveyDesign:
 
 @dataclass(frozen=True)
 class ModelRating:
-    """One model on one scale: the mean with its crossed interval, and where the ratings lie.
+    """One model on one scale: the mean with its crossed interval, and quartiles.
 
-    ``n`` counts rated cells; median and quartiles are over them. ``reason`` says why there is no interval.
+    ``n`` counts rated cells; median and quartiles are over them. ``reason`` says why the interval is missing.
     """
 
     model: str
@@ -74,7 +74,7 @@ class ModelRating:
 
 @dataclass(frozen=True)
 class VarianceComponents:
-    """Of the differences, each ≥ 0 and in squared rating steps."""
+    """Variance components of the differences, each ≥ 0 and in squared rating steps."""
 
     listener: float
     prompt: float
@@ -83,7 +83,7 @@ class VarianceComponents:
 
 @dataclass(frozen=True)
 class EquivalenceTest:
-    """TOST within ±margin: ``p``, and the 90 % interval that must lie within."""
+    """TOST within ±margin: ``p``, and the 90 % interval that must be within the margin."""
 
     margin: float
     p: float
@@ -93,22 +93,22 @@ class EquivalenceTest:
 
 @dataclass(frozen=True)
 class SurveyComparison:
-    """b less a on one scale, or the share that preferred b less the share that preferred a.
+    """b minus a on one scale, or the share that preferred b minus the share that preferred a.
 
     Attributes:
         p_holm: p adjusted over all scales and pairs.
         method: "crossed t", "mixed model" (cells missing), "maximal mixed model" (cells with a rating of one model) or
             "clustered votes" (nothing to cross).
-        floored: whether the variance floor bound.
-        listeners, prompts, cells: what the estimate rests on: cells with an answer about either model.
+        floored: whether the variance floor applied.
+        listeners, prompts, cells: numbers behind the estimate; cells with an answer about either model.
         missing: the other cells of the survey's listeners × prompts.
-        paired: cells with a rating of both, which the effect sizes rest on.
+        paired: cells with a rating of both, used for the effect sizes.
         superiority: chance that b is rated above a in a cell, ties half, with its bootstrap interval.
         rank_biserial: matched pairs, −1 to 1.
-        d_z: of listener means, of ``d_z_unit``.
+        d_z: effect size of listener means, or of ``d_z_unit``.
         by_position: whether the position at which each rating was given is a covariate of the test.
         reason: why there is no test, "" if there is one.
-        warnings: what the design cannot tell apart from a difference, a code and a sentence each.
+        warnings: effects of the design confounded with a difference, each a code and a sentence.
     """
 
     a: str
@@ -144,7 +144,7 @@ class SurveyComparison:
 
 @dataclass(frozen=True)
 class GenreComparison:
-    """b less a on one scale within the prompts of one genre; ``p_bh`` is adjusted over the whole table."""
+    """b minus a on one scale within the prompts of one genre; ``p_bh`` is adjusted over the whole table."""
 
     genre: str
     a: str
@@ -162,12 +162,12 @@ class GenreComparison:
 
 @dataclass(frozen=True)
 class OrdinalModel:
-    """Ratings of one scale as steps of a latent scale: a description, without p or intervals.
+    """Ratings of one scale as steps of a latent scale: descriptive, without p or intervals.
 
     Attributes:
         reference: the model at 0.
         log_odds: of a rating above any step instead of up to it, by model, against the reference; empty without a fit.
-        thresholds: by the rating that each is the upper end of, for an average listener, an average prompt and the
+        thresholds: by the rating below each, for an average listener, an average prompt and the
             reference.
         listener_sd, prompt_sd: of the random intercepts, in log-odds.
         reason: why there is none, "" if there is.
@@ -184,7 +184,7 @@ class OrdinalModel:
 
 @dataclass(frozen=True)
 class OmnibusTest:
-    """Do the models differ at all on one scale? ``p_holm`` is adjusted over the scales."""
+    """Test of whether the models differ at all on one scale. ``p_holm`` is adjusted over the scales."""
 
     scale: str
     f: float | None
@@ -198,7 +198,7 @@ class OmnibusTest:
 
 @dataclass(frozen=True)
 class CustomaryTest:
-    """A usual but mistaken test of one comparison: its p, and how often it is significant at .05 without a difference.
+    """A customary but invalid test of one comparison: its p, and its false-positive rate at .05.
 
     ``false_positives`` is simulated at this survey's listeners, prompts and variances.
     """
@@ -214,7 +214,7 @@ class CustomaryTest:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything that was found; ``claims`` are the sentences that say what may be concluded, and what not."""
+    """All results; ``claims`` are sentences on valid conclusions and their limits."""
 
     design: SurveyDesign
     exclusions: tuple[Exclusion, ...]
@@ -242,7 +242,7 @@ def known(value: float) -> float | None:
 
 
 def record(found: Any) -> Any:
-    """Findings as JSON knows them: objects, lists, numbers, ``null``."""
+    """Return results as JSON values: objects, lists, numbers, ``null``."""
     if isinstance(found, Exclusion):
         return {"reason": found.reason, "column": found.column, "count": found.count, "rows": list(found.rows)}
     if is_dataclass(found):

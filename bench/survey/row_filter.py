@@ -26,7 +26,7 @@ def parse_condition(text: str) -> Condition:
     """Read ``Finished=True``, ``age>=18`` or ``status!=rejected``.
 
     Raises:
-        UsageError: it is none, or one of size without a number.
+        UsageError: it is not a condition, or compares sizes without a number.
 
     >>> parse_condition("age >= 18")
     Condition(column='age', operator='>=', value='18')
@@ -41,7 +41,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def select_rows(table: TextTable, conditions: Sequence[Condition]) -> tuple[TextTable, tuple[Exclusion, ...]]:
-    """Return the rows that meet every condition, and the others with what stands in them.
+    """Return the rows that meet every condition, and the others with their content.
 
     Raises:
         UsageError: there is no such column, or no row meets a condition.
@@ -58,7 +58,7 @@ def select_rows(table: TextTable, conditions: Sequence[Condition]) -> tuple[Text
         if not any(meets):
             there = first_few(list(dict.fromkeys(row[position] or "nothing" for row in table.rows)), 5)
             raise UsageError(
-                f"--where {''.join(condition)}: no row of {table.path} meets it; '{condition.column}' holds "
+                f"--where {''.join(condition)}: no row of {table.path} meets it; '{condition.column}' contains "
                 f"{', '.join(there)}"
             )
         others = [number for number, met in enumerate(meets) if not met]
@@ -72,7 +72,7 @@ def select_rows(table: TextTable, conditions: Sequence[Condition]) -> tuple[Text
 
 
 def _meets(text: str, condition: Condition, decimal_comma: bool) -> bool:
-    """Whether what stands in a cell meets a condition: numbers by their value, all else without regard to capitals."""
+    """Return whether a cell meets a condition: numbers by value, text ignoring case."""
     here, wanted = _number(text, decimal_comma), _number(condition.value, decimal_comma)
     if condition.operator in _ORDERS:
         return here is not None and wanted is not None and _ORDERS[condition.operator](here, wanted)

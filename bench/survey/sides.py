@@ -1,4 +1,4 @@
-"""Do listeners choose by the side? And can a survey tell that from preference?"""
+"""Detect listeners' bias for a side, and pairs in which it is confounded with preference."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _DRIFT = (
 
 
 def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoice, ...]:
-    """Return how often the side that was shown first was chosen, on each scale, among answers that chose one.
+    """Return how often the first side was chosen, on each scale, among answers that chose a side.
 
-    Where the file does not say which side that is, a is taken for it, and the result says so.
+    If the file does not name it, a is taken as the first side, which the result states.
     """
     import pandas as pd
 
@@ -40,7 +40,7 @@ def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoic
             continue
         first = np.where((chosen["choice"] < 0) == (chosen["first"] == "a"), 1.0, 0.0)
         codes = [np.asarray(pd.factorize(chosen[name])[0], dtype=np.intp) for name in ("listener", "prompt")]
-        # About half, so that an interval of no votes for the other side is none.
+        # Add half a vote, so that an interval without votes for one side is not degenerate.
         mean = clustered_mean(first - 0.5, codes[0], codes[1], confidence)
         low, high = (known(np.clip(end + 0.5, 0, 1)) for end in (mean.low, mean.high))
         told = bool((rows["side"] != "").any())
@@ -49,7 +49,7 @@ def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoic
 
 
 def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> dict[tuple[str, str, str], str]:
-    """Return the pairs, with their scale, of which one model stood on the first side always or nearly so."""
+    """Return the pairs, with their scale, in which one model was always or nearly always on the first side."""
     found = {}
     shares = {one.scale: one for one in choices}
     for scale in preferences.scales:
@@ -67,7 +67,7 @@ def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> 
             said = f"'{model}' was {often} on the first side"
             if not (pair["side"] != "").any():
                 said = f"'{model}' is {often} in column a: if that is the side shown first"
-            said += ", preference cannot be told from a habit of choosing a side"
+            said += ", preference is confounded with a bias for a side"
             if scale in shares:
                 said += f" (the second side was chosen in {number(100 * (1 - shares[scale].share), 0)} % of votes)"
             found[a, b, scale] = f"W-SIDE: {said}; {_DRIFT}"
@@ -75,6 +75,6 @@ def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> 
 
 
 def _with_sides(rows: pd.DataFrame) -> pd.DataFrame:
-    """Answers with the side that was shown first; where the file says it of some only, of those."""
+    """Return answers with a known first side."""
     told = rows["side"] != ""
     return rows[told].assign(first=rows["side"][told]) if told.any() else rows.assign(first="a")

@@ -1,4 +1,4 @@
-"""The answers of a survey that are left, and why the others are not."""
+"""Track the remaining answers of a survey, and the reasons of exclusions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Sieve:
-    """The answers that are left, and why the others are not.
+    """The remaining answers, and the excluded ones with reasons.
 
     Attributes:
-        records: the answers that are left, in the long form.
-        texts: everything that was answered, whether it is left or not.
-        notes: what was guessed or noticed on the way, a sentence each.
+        records: the remaining answers, in the long format.
+        texts: all answers, remaining or not.
+        notes: guesses and observations, one sentence each.
     """
 
     def __init__(self, identified: Identified) -> None:
-        """Begin with all answers, and with what the layout left out."""
+        """Start with all answers, and with rows left out by the layout."""
         self.records = identified.records
         self.texts = frozenset(identified.records["text"])
         self.notes = list(identified.notes)
@@ -38,7 +38,7 @@ class Sieve:
         }
 
     def exclude(self, where: Mask | pd.Series, reason: str, role: str = "") -> None:
-        """Take answers out; ``role`` is what is wrong about them, the answer itself if not said."""
+        """Exclude answers; ``role`` is the column concerned, by default the answer itself."""
         bad = np.asarray(where, dtype=bool)
         if not bad.any():
             return
@@ -50,21 +50,21 @@ class Sieve:
         self.records = self.records[~bad]
 
     def excluded(self) -> tuple[Exclusion, ...]:
-        """Return what was taken out, by its reason and column."""
+        """Return the exclusions by reason and column."""
         return tuple(
             Exclusion(reason, column, tuple(line for line, _ in rows), tuple(text for _, text in rows))
             for (reason, column), rows in ((key, sorted(rows)) for key, rows in self._excluded.items())
         )
 
     def rows(self) -> tuple[int, int]:
-        """Return how many rows of the file hold answers, and of how many of them none counts."""
+        """Return the number of rows with answers, and of those without one that counts."""
         kept = set(map(int, self.records["line"]))
         lost = {line for rows in self._excluded.values() for line, _ in rows} - kept
         return len(kept) + len(lost), len(lost)
 
 
 def describe(exclusion: Exclusion, most: int = 3) -> str:
-    """Return an exclusion in a sentence's words, with its first rows."""
+    """Describe an exclusion in words, with its first rows."""
     places = dict.fromkeys(zip(exclusion.rows, exclusion.found, strict=True))
     shown = [f"row {row}: {text!r}" if text else f"row {row}" for row, text in places]
     where = ", ".join(first_few(shown, most))

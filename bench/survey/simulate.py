@@ -1,4 +1,4 @@
-"""A survey that nobody answered: listeners who hear what a metric measures, with noise; for trying the analysis out."""
+"""Simulate a survey whose listeners follow a metric with noise, for trying the analysis."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COLUMNS = ("listener", "model", "prompt", "overall")
 
 @dataclass(frozen=True)
 class SimulatedListeners:
-    """Who answers.
+    """The simulated listeners.
 
     Attributes:
-        count: listeners, ≥ 2.
-        weight: how far an opinion moves, in steps of a five-point scale, where the metric moves by its standard
-            deviation over all clips.
-        variances: of opinions beside that.
-        seed: of all that is random.
+        count: number of listeners, ≥ 2.
+        weight: change of opinion, in steps of a five-point scale, per standard
+            deviation of the metric over all clips.
+        variances: other variances of opinions.
+        seed: random seed.
 
     Raises:
         UsageError: fewer than two listeners.
@@ -39,20 +39,20 @@ class SimulatedListeners:
 
     def __post_init__(self) -> None:
         if self.count < 2:
-            raise UsageError(f"{self.count} listeners are no survey; give 2 or more")
+            raise UsageError(f"{self.count} listeners are too few; give at least 2")
 
 
 def simulate_survey(run: StrPath, metric: str, listeners: SimulatedListeners | None = None) -> str:
-    """Let simulated listeners rate every model of a run on every prompt, as CSV with the columns `COLUMNS`.
+    """Simulate ratings of every model of a run on every prompt; return CSV with the columns `COLUMNS`.
 
     opinion = weight · z + listener + prompt + listener × model + prompt × model + residual, where z is the metric's
-    mean over a prompt's clips, standardized over all models and prompts; higher is better liked, or lower where the
-    metric is better low. The rating is the nearest step from 1 to 5.
+    mean over a prompt's clips, standardized over all models and prompts; higher is preferred, or lower if the
+    metric is better when low. The rating is the nearest step from 1 to 5.
 
     Args:
         run: the folder of a run.
         metric: a clip metric of it, such as ``genre-fit``.
-        listeners: who answers.
+        listeners: the simulated listeners.
 
     Raises:
         UsageError: no such run or metric, or one without a value for any clip.
@@ -69,7 +69,7 @@ def simulate_survey(run: StrPath, metric: str, listeners: SimulatedListeners | N
             )
         cells = [(model, p, v) for model in found.labels for p, v in found.means(model, column.ref).items()]
     if len({value for _, _, value in cells}) < 2:
-        raise UsageError(f"'{metric}' does not differ between the clips of {found.folder}, so there is nothing to hear")
+        raise UsageError(f"'{metric}' does not differ between the clips of {found.folder}, so ratings cannot follow it")
     values = np.array([value for _, _, value in cells])
     heard = (values - values.mean()) / values.std() * (-1 if column.direction == "lower" else 1)
     models, prompts = ({name: place for place, name in enumerate(dict.fromkeys(c[i] for c in cells))} for i in (0, 1))

@@ -1,4 +1,4 @@
-"""The questions about a run's clips for a survey tool, under labels that tell nothing of the models."""
+"""Write questions about a run's clips for a survey tool, with labels that do not reveal models."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def write_template(
     seeds: Collection[int] | None = None,
     seed: int = 0,
 ) -> Questionnaire:
-    """Write a new folder with the questions for a tool, the clips under their labels, the clip map, and what to do.
+    """Write a new folder with questions for a tool, labeled copies of the clips, the clip map, and instructions.
 
     Args:
         run: the run's folder.
         tool: one of `TOOLS`.
         folder: a new or an empty one.
-        url: address at which the clips will be found; where they stand beside the page if not given.
+        url: URL of the clips; by default a relative path beside the page.
         models: only these.
         seeds: only clips of these seeds.
-        seed: of the random order of the labels.
+        seed: seed of the random order of labels.
 
     Raises:
-        UsageError: no such tool or model, no run, or the folder holds something or cannot be written.
-        DataError: the run has no such clips, or a clip lies elsewhere than it should.
+        UsageError: no such tool or model, no run, or the folder is not empty or cannot be written.
+        DataError: the run has no such clips, or a clip is outside its folder.
     """
     run, folder = Path(run), Path(folder)
     write = LAYOUTS[tool].write if tool in TOOLS else None
     if write is None:
-        raise UsageError(f"--for is '{tool}'{suggestion(tool, TOOLS)}; it may be {', '.join(TOOLS)}")
+        raise UsageError(f"--for is '{tool}'{suggestion(tool, TOOLS)}; must be one of {', '.join(TOOLS)}")
     check_new_folder(folder)
     clips, sources = _blind_clips(run, url, models, seeds, seed)
     survey = Questionnaire(clips, url is not None)
@@ -59,7 +59,7 @@ def write_template(
 def _blind_clips(
     run: Path, url: str | None, models: Collection[str] | None, seeds: Collection[int] | None, seed: int
 ) -> tuple[list[BlindClip], list[Path]]:
-    """Return the clips in random order under labels c1, c2, … of one length, and where their audio lies."""
+    """Return the clips in random order with labels c1, c2, … of equal length, and the paths of their audio."""
     with Store.read(run) as store:
         labels, prompts = store.labels(), store.prompts()
         made = store.made()
@@ -89,9 +89,9 @@ def _blind_clips(
 
 
 def _check_place(run: Path, clip: StoredClip, prompts: Collection[str]) -> None:
-    """Refuse a clip that lies where none of ours does: a database may come from anywhere."""
+    """Refuse a clip with an unexpected path, as the database may be untrusted."""
     if clip.path != audio_name(clip.model, clip.id) or not is_audio(clip.path) or clip.prompt not in prompts:
-        raise DataError(f"{run}: the clip {clip.id[:16]!r} lies at {clip.path[:200]!r}, where no clip of ours is")
+        raise DataError(f"{run}: the clip {clip.id[:16]!r} has the unexpected path {clip.path[:200]!r}")
 
 
 def _fill(folder: Path, template: Template, clips: Sequence[BlindClip], sources: Sequence[Path], tool: str) -> None:
@@ -111,7 +111,7 @@ def _fill(folder: Path, template: Template, clips: Sequence[BlindClip], sources:
         *(f"{number}. {step}" for number, step in enumerate(template.steps, 1)),
         f"{len(template.steps) + 1}. tunebench survey analyze EXPORT --clips {MAP}",
         "",
-        f"{MAP} says which clip is whose: keep it to yourself until the survey is over.",
+        f"{MAP} maps clips to models: keep it secret until the survey is over.",
         "Every clip is asked about once. Listeners should hear them in different orders.",
     ]
     (folder / STEPS).write_text("\n".join(lines) + "\n", encoding="utf-8")

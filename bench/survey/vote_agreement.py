@@ -1,4 +1,4 @@
-"""Which metric prefers the clip that listeners preferred: a run's scores beside votes between its clips."""
+"""Agreement of metrics with votes: a run's scores and votes between its clips."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Accuracy:
     """How often one metric prefers what a listener preferred, on one scale.
 
     Attributes:
-        metric, scale: of which.
-        direction: which values of the metric are better; of ``none``, higher ones are taken as preferred.
+        metric, scale: the metric and scale.
+        direction: which values of the metric are better; for ``none``, higher ones count as preferred.
         accuracy, low, high: share in [0, 1] with its interval; .5 is chance.
-        votes: between two clips that have a score.
+        votes: votes between two scored clips.
         note: why something is missing, or None.
     """
 
@@ -53,17 +53,17 @@ class VoteCeiling:
 
 @dataclass(frozen=True)
 class VotePredictions:
-    """What votes between a run's clips say about its metrics.
+    """Agreement of votes between a run's clips with its metrics.
 
     Attributes:
-        listeners, prompts: with a vote that counts.
-        models: of the run, that were voted on; what follows rests on these alone.
-        votes: with a preference, between clips of this run.
-        undecided: without a preference (ties, both bad), left out.
-        unmatched: that are not between clips of this run.
-        excluded: answers that did not count when the file was read.
-        confidence: of the intervals.
-        notes: what was noticed, a sentence each.
+        listeners, prompts: numbers with a vote that counts.
+        models: models of the run with votes; the results use only these.
+        votes: votes with a preference, between clips of this run.
+        undecided: votes without a preference (ties, both bad), left out.
+        unmatched: votes that are not between clips of this run.
+        excluded: answers excluded when the file was read.
+        confidence: confidence of the intervals.
+        notes: notes, one sentence each.
         rows: for each scale and metric.
         ceilings: for each scale.
     """
@@ -81,7 +81,7 @@ class VotePredictions:
     ceilings: tuple[VoteCeiling, ...]
 
     def as_record(self) -> dict[str, Any]:
-        """Return the same as JSON objects."""
+        """Return the record as JSON objects."""
         return asdict(self)
 
 
@@ -92,8 +92,8 @@ def predict_votes(
 
     Args:
         folder: a run folder.
-        preferences: between some of its clips, models by the labels that they have in the run.
-        resamples, confidence, seed: of the listener × prompt bootstrap.
+        preferences: votes between some of its clips, with the model labels of the run.
+        resamples, confidence, seed: parameters of the listener × prompt bootstrap.
 
     Raises:
         UsageError: there is no run in the folder.

@@ -1,4 +1,4 @@
-"""What an analysis says of votes: strengths, their differences, and the habit of choosing a side."""
+"""Results about votes: strengths, their differences, and bias for a side."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Strength:
     """One model among preferences.
 
     Attributes:
-        strength, low, high: in log-odds, the mean over the models 0.
+        strength, low, high: in log-odds, with mean 0 over the models.
         elo: the same for display, 1500 + 400/ln 10 of it: 400 points are odds of 10 to 1.
-        best, worst: the places that the tests of differences leave open, 1 is first.
+        best, worst: the places consistent with the tests of differences, 1 is first.
         wins, ties, losses: answers about it.
-        both_bad: answers that called it and its rival bad, which are no ties and enter no strength.
+        both_bad: answers that called it and its rival bad, which are not ties and are not used for strengths.
     """
 
     model: str
@@ -32,7 +32,7 @@ class Strength:
 
 @dataclass(frozen=True)
 class StrengthDifference:
-    """b less a in log-odds; ``p_holm`` is adjusted over all pairs of the scale."""
+    """b minus a in log-odds; ``p_holm`` is adjusted over all pairs of the scale."""
 
     a: str
     b: str
@@ -48,10 +48,10 @@ class StrengthFit:
     """The strengths of all models on one scale.
 
     Attributes:
-        ties: "half wins" (Bradley–Terry, a tie is half a win for both) or "Davidson", whose strengths are of answers
-            that are no ties, so that the two are not on one scale.
+        ties: "half wins" (Bradley–Terry, a tie is half a win for both) or "Davidson", whose strengths are for answers
+            without ties, so the two are on different scales.
         nu: Davidson's parameter: between equals a tie is ν/2 times as likely as an answer.
-        listeners, effective_listeners: how many there are, and Kish's number of as many answers each.
+        listeners, effective_listeners: their number, and Kish's effective number for equal numbers of answers.
         reason: why something is missing, or that half wins had to be added; "" otherwise.
     """
 
@@ -70,7 +70,7 @@ class SideChoice:
     """How often the side shown first was chosen on one scale, of ``votes`` that chose a side; ``p`` is of one half.
 
     Attributes:
-        known: whether the file says which side that was; otherwise a is taken for it.
+        known: whether the file says which side that was; otherwise a is assumed.
         reason: why there is no interval, "" if there is one.
     """
 

@@ -1,4 +1,4 @@
-"""The tables of a report on preferences: strengths, their differences, and the side that was chosen."""
+"""Tables of a report on preferences: strengths, their differences, and chosen sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.survey.vote_results import SideChoice, StrengthFit
 
 
 def strength_rows(fit: StrengthFit) -> Table:
-    """The models, strongest first; how often each won stands with ties as half wins only, since it is the same."""
+    """Return the models, strongest first; counts of wins are shown only with ties as half wins."""
     counted = fit.ties == "half wins"
     bad = counted and any(one.both_bad for one in fit.models)
     rows = []
@@ -35,12 +35,12 @@ def _sentences(fit: StrengthFit) -> Iterator[str]:
         yield (
             f"Effective number of listeners: {number(fit.effective_listeners, 1)} of {fit.listeners} (Kish: as many "
             "with equal numbers of answers). Intervals: listeners and prompts left out one at a time (jackknife, t). "
-            "Places: those that the differences leave open (p Holm below .05)."
+            "Places: those consistent with the differences (p Holm below .05)."
         )
     if fit.nu is not None:
         yield (
-            f"Davidson: ν = {number(fit.nu, 2)}. Its strengths are of answers that are no ties, so they lie further "
-            "apart than those of half wins; name the one you report."
+            f"Davidson: ν = {number(fit.nu, 2)}. Its strengths are for answers without ties, so they are further "
+            "apart than those of half wins; state which one you report."
         )
 
 
@@ -71,7 +71,7 @@ def side_rows(found: Sequence[SideChoice]) -> Table:
     ]
     said = [f"{one.scale}: {one.reason}." for one in found if one.reason]
     if not all(one.known for one in found):
-        said.append("The file does not say which side was shown first: a is taken for it (--column side=NAME says it).")
+        said.append("The file does not say which side was shown first: a is assumed (set it with --column side=NAME).")
     return Rows(["question", "votes for a side", "first side", "interval (%)", "p of 50 %"], rows, 1), tuple(said)
 
 

@@ -1,4 +1,4 @@
-"""What a listener answered to "which of the two is better?": a side, a model, a tie, that both are bad, or a score."""
+"""Parse answers to "which of the two is better?": a side, a model, a tie, both bad, or a score."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Vote(NamedTuple):
 
     Attributes:
         outcome: one of `OUTCOMES`.
-        score: by how much b was better than a; −1, 0 or 1 where the answer does not say.
+        score: by how much b was better than a; −1, 0 or 1 if the answer has no size.
     """
 
     outcome: str
@@ -27,7 +27,7 @@ class Vote(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An answer with the models that it is about."""
+    """An answer with its two models."""
 
     text: str
     a: str
@@ -36,13 +36,13 @@ class Asked(NamedTuple):
 
 @dataclass
 class VoteReading:
-    """What the answers to one question say.
+    """The parsed answers to one question.
 
     Attributes:
-        votes: of each answer that was read.
-        shown: what was not the name of a model, and what it was read as.
-        scored: whether they are comparison scores, such as −3 to 3.
-        unread: what could not be read, and how often it is there.
+        votes: vote of each parsed answer.
+        shown: texts that are not names of models, and their reading.
+        scored: whether answers are comparison scores, such as −3 to 3.
+        unread: unreadable answers with counts.
     """
 
     votes: dict[Asked, Vote] = field(default_factory=dict)
@@ -79,12 +79,12 @@ def read_votes(answers: Mapping[Asked, int], meanings: Mapping[str, str], where:
     """Read the answers to one question.
 
     Args:
-        answers: how often each is there.
-        meanings: what the reader said that words stand for, in lower case: an outcome, or a score for b over a.
+        answers: count of each answer.
+        meanings: given values of words, in lower case: an outcome, or a score for b over a.
         where: the question and the file, for a message.
 
     Raises:
-        SurveyQuestion: the answers are numbers or grades of which it cannot be told which side they favor.
+        SurveyQuestion: it is unclear which side the numbers or grades favor.
         UsageError: a meaning is neither an outcome nor a number.
     """
     found = VoteReading()
@@ -96,7 +96,7 @@ def read_votes(answers: Mapping[Asked, int], meanings: Mapping[str, str], where:
         side = _name_of(one.text, one) or _name_of(_who(one.text), one)
         vote = said.get(normal(one.text)) or words.get(one.text)
         position = _side(one.text) or _SIDES.get(one.text, "")
-        if vote is None and side and not found.scored and position in ("", side):  # not "a" where b has that name
+        if vote is None and side and not found.scored and position in ("", side):  # not "a" if b has that name
             vote = _VOTES[side]
         if vote is None:
             found.unread[one.text] = found.unread.get(one.text, 0) + count
@@ -127,13 +127,13 @@ def _meaning(word: str, meaning: str) -> Vote:
     number = take_apart(meaning, decimal_comma=False)
     if number is None:
         raise UsageError(
-            f"--words: '{word}' is '{meaning}'; of preferences it is {', '.join(OUTCOMES)}, or a score for b"
+            f"--words: '{word}' is '{meaning}'; for preferences it must be {', '.join(OUTCOMES)}, or a score for b"
         )
     return _scored(number.number)
 
 
 def _spaced(text: str) -> str:
-    """Lower case, without underscores, brackets and hyphens between words."""
+    """Return text in lower case, without underscores, brackets and hyphens between words."""
     return " ".join(re.sub(r"[_()\[\]]|(?<=\w)-(?=\w)", " ", normal(text)).split())
 
 
@@ -144,13 +144,13 @@ def _who(text: str) -> str:
 
 
 def _name_of(text: str, asked: Asked) -> str:
-    """Return the side of the model that is named."""
+    """Return the side of the named model."""
     named = [side for side, name in (("a", asked.a), ("b", asked.b)) if _spaced(text) == _spaced(name)]
     return named[0] if len(named) == 1 else ""
 
 
 def _side(text: str) -> str:
-    """Return the side that a word stands for, or ""."""
+    """Return the side meant by a word, or ""."""
     word = _spaced(text)
     if match := _SIGNS.fullmatch(word):
         first, second = _SIDES[match[1]], _SIDES[match[3]]
@@ -175,10 +175,10 @@ def _plain(texts: Iterable[str]) -> dict[str, Vote]:
 
 
 def _graded(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Return scores of "A is much better", "A is better", "A is slightly better" …; nothing where no grade is named.
+    """Return scores of "A is much better", "A is better", "A is slightly better" …; empty if no grade is named.
 
     Raises:
-        SurveyQuestion: not all three grades are there, so that how far they lie apart cannot be told.
+        SurveyQuestion: not all three grades occur, so their scores are ambiguous.
     """
     votes = _plain(texts)
     grades = {text: _grade(text) for text, vote in votes.items() if vote.outcome in ("a", "b")}
@@ -193,7 +193,7 @@ def _graded(texts: Iterable[str], where: str) -> dict[str, Vote]:
         for level in (close, {1: 1, 2: 2, 3: 3})
     ]
     raise SurveyQuestion(
-        f"the grades on {where} ({', '.join(sorted(grades))}) may be of a scale from -2 to 2 or from -3 to 3",
+        f"the grades on {where} ({', '.join(sorted(grades))}) fit a scale from -2 to 2 or from -3 to 3",
         *(["--words", words_option(reading)] for reading in readings if reading),
     )
 
@@ -206,10 +206,10 @@ def _grade(text: str) -> int:
 
 
 def _comparison_words(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Return scores of "Much better" … "Much worse", which is how b was compared with a.
+    """Return scores of "Much better" … "Much worse", which compare b with a.
 
     Raises:
-        SurveyQuestion: the words may be of two scales.
+        SurveyQuestion: the words fit two scales.
     """
     words = {text: normal(text) for text in texts}
     fits = [scale for scale in fitting(set(words.values())) if scale in _COMPARISONS] if words else []
@@ -218,17 +218,17 @@ def _comparison_words(texts: Iterable[str], where: str) -> dict[str, Vote]:
     readings = [{text: scale.numbers[word] for text, word in words.items()} for scale in fits]
     if len(readings) > 1:
         raise SurveyQuestion(
-            f"the words on {where} ({', '.join(sorted(words))}) may be of a scale from -2 to 2 or from -3 to 3",
+            f"the words on {where} ({', '.join(sorted(words))}) fit a scale from -2 to 2 or from -3 to 3",
             *(["--words", words_option(reading)] for reading in readings),
         )
     return {text: _scored(number) for text, number in readings[0].items()}
 
 
 def _numbers(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Return votes or comparison scores, where all answers are numbers; a label beside a number gives way to it.
+    """Return votes or comparison scores if all answers are numbers, possibly with labels.
 
     Raises:
-        SurveyQuestion: it cannot be told which side the numbers favor.
+        SurveyQuestion: it is unclear which side the numbers favor.
     """
     taken = {text: take_apart(text, decimal_comma=True) for text in texts}
     numbers = {text: one.number for text, one in taken.items() if one is not None}
@@ -240,20 +240,20 @@ def _numbers(texts: Iterable[str], where: str) -> dict[str, Vote]:
     if {value for value in values if value <= 4} <= {1, 2} and min(values) <= 2:
         codes = sorted(text for text, number in numbers.items() if number > 4)
         raise SurveyQuestion(
-            f"the answers on {where} are 1 and 2, but also {', '.join(codes)}: is that no answer?",
+            f"the answers on {where} are 1 and 2, but also {', '.join(codes)}: does that mean missing?",
             ["--missing", listed(codes)],
         )
     if min(values) < 0:
         return {text: _scored(number) for text, number in numbers.items()}
     raise SurveyQuestion(
-        f"the answers on {where} are numbers from {min(values):g} to {max(values):g}: say what they stand for, a, b, "
+        f"the answers on {where} are numbers from {min(values):g} to {max(values):g}: give their meanings, a, b, "
         "tie, both bad, or by how much b was better",
         *(["--words", reading] for reading in _readings(numbers)),
     )
 
 
 def unread_answers(unread: Iterable[str]) -> list[list[str]]:
-    """Return options that may settle what could not be read, the likeliest first."""
+    """Return options that may resolve unreadable answers, most likely first."""
     texts = sorted(unread)
     unclear = [text for text in texts if _spaced(text) in _UNCLEAR]
     sides = [text for text in texts if text in _SIDES]
@@ -265,7 +265,7 @@ def unread_answers(unread: Iterable[str]) -> list[list[str]]:
 
 
 def _readings(numbers: Mapping[str, float]) -> list[str]:
-    """Return what numbers without a sign usually stand for, as ``--words`` takes it."""
+    """Return usual meanings of unsigned numbers, as values of ``--words``."""
     values = set(numbers.values())
     if values <= {0, 1}:
         return ["0=a,1=b", "0=b,1=a"]

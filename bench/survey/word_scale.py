@@ -1,4 +1,4 @@
-"""Rating scales in words, and the numbers that their words stand for."""
+"""Rating scales in words, and the numbers of their words."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class WordScale(NamedTuple):
     """A customary rating scale in words.
 
     Attributes:
-        name: what it is, for a sentence.
-        range: its lowest and highest number.
-        numbers: what each word stands for; words of one number are alternatives, of which a survey uses one.
+        name: description for a sentence.
+        range: lowest and highest number.
+        numbers: number of each word; words with the same number are alternatives.
     """
 
     name: str
@@ -23,7 +23,7 @@ class WordScale(NamedTuple):
 
 
 def _scale(name: str, lowest: int, *steps: str) -> WordScale:
-    """Build a scale from its steps, the lowest first; alternatives within a step stand between bars."""
+    """Build a scale from its steps, the lowest first; alternatives within a step are separated by bars."""
     numbers = {word: lowest + number for number, step in enumerate(steps) for word in step.split("|")}
     return WordScale(name, Range(lowest, lowest + len(steps) - 1), numbers)
 
@@ -68,13 +68,13 @@ KNOWN = (
         "much better",
     ),
 )
-"""The scales whose words are understood, in lower case."""
+"""The known scales, in lower case."""
 
 WORDS = frozenset(word for scale in KNOWN for word in scale.numbers)
 
 
 def normal(word: str) -> str:
-    """Return a word as `KNOWN` has it: in lower case, with plain apostrophes and without commas or a final period.
+    """Return a word as in `KNOWN`: in lower case, with plain apostrophes and without commas or a final period.
 
     >>> normal("Perceptible, but not annoying.")
     'perceptible but not annoying'
@@ -83,10 +83,10 @@ def normal(word: str) -> str:
 
 
 def fitting(words: Collection[str]) -> list[WordScale]:
-    """Return the known scales that these words, in lower case, may be from.
+    """Return the known scales that these words, in lower case, may belong to.
 
-    Where they are all the steps of a scale, scales with further steps are not considered. Scales on which these words
-    stand for the same numbers, within one range, count as one.
+    If they are all the steps of a scale, scales with further steps are ignored. Scales on which these words
+    have the same numbers and range count as one.
 
     >>> [scale.name for scale in fitting({"agree", "disagree", "neutral", "strongly agree", "strongly disagree"})]
     ['agreement in 5']

@@ -35,7 +35,7 @@ def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:
     for number, entry in enumerate(_entries(found), 1):
         for value in entry if isinstance(entry, list) else [entry]:
             if not isinstance(value, dict):
-                raise DataError(f"{path}: entry {number} is no JSON object; a list of objects is read, a row each")
+                raise DataError(f"{path}: entry {number} is not a JSON object; write a list of objects, one per row")
             if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
                 value = inner  # as in LimeSurvey's older exports: {"7": {…}}
             objects.append({PART: number, **value} if isinstance(entry, list) else value)

@@ -116,7 +116,7 @@ def open_table(table: TextTable, request: Request, layout: str | None = None) ->
         try:
             return LAYOUTS[layout].open(table, request)
         except (StopIteration, ValueError, KeyError, IndexError):
-            raise DataError(f"{table.path} is no export of {LAYOUTS[layout].tool}: columns of it are missing") from None
+            raise DataError(f"{table.path} is not an export of {LAYOUTS[layout].tool}: columns are missing") from None
     if table.repeated and not any(one.recognises(table) for one in LAYOUTS.values()):
         raise DataError(f"{table.path}: the column '{table.repeated[0]}' occurs twice")
     certain = [name for name, one in LAYOUTS.items() if one.recognises(table)]

@@ -85,7 +85,7 @@ class Questionnaire:
 
 
 class Template(NamedTuple):
-    """What a tool imports: text files by name, what to do with them, a line a step, and more rows for the clip map."""
+    """Files for import into a tool: text by file name, instructions (a line per step), and rows for the clip map."""
 
     files: dict[str, str]
     steps: Sequence[str]

@@ -100,12 +100,12 @@ def test_exclusions_are_listed_in_every_form(ratings: Path, tmp_path: Path) -> N
         file.write("l9,jazz-0,tuned,Harmony,9,jazz\nl0,jazz-9,tuned,Harmony,?,jazz\n")
     text = analyze(ratings, "--missing", "9,?", "--markdown", tmp_path / "r.md").stdout
     assert "Excluded: 2 answers" in text
-    assert "called missing" in text and "122 (9)" in text
+    assert "declared missing" in text and "122 (9)" in text
     assert "123 (?)" in (tmp_path / "r.md").read_text()
     found = json.loads(analyze(ratings, "--json", "--missing", "?", "--without-listener", "l9").stdout)
     assert found["exclusions"] == [
         {"reason": "left out with --without-listener", "column": "listener", "count": 1, "rows": [122]},
-        {"reason": "called missing with --missing", "column": "value", "count": 1, "rows": [123]},
+        {"reason": "declared missing with --missing", "column": "value", "count": 1, "rows": [123]},
     ]
     assert found["design"]["excluded"] == 2
 
@@ -144,8 +144,8 @@ def test_plots(ratings: Path, tmp_path: Path) -> None:
         (["--column", "value=model", "--column", "value=value"], 2, "names the value twice: 'model' and 'value'"),
         (["--rating-scale", "5"], 2, "'5' is not a rating scale"),
         (["--rating-scale", "1-5", "--rating-scale", "1-7"], 2, "each names its scale"),
-        (["--margin", "-1"], 2, "the margin is a difference above 0"),
-        (["--confidence", "95"], 2, "a share between 0 and 1"),
+        (["--margin", "-1"], 2, "the margin is -1"),
+        (["--confidence", "95"], 2, "the confidence is 95"),
         (["--markdown", "/no/such/place.md"], 2, "cannot write /no/such/place.md"),
         (["--rating-scale", "8-9"], 2, "60 of 60 answers on Harmony"),
     ],

@@ -552,7 +552,7 @@ def test_means_of_groups_of_listeners(write: Callable[..., Path]) -> None:
         assert one["mean"] == pytest.approx(sum(values) / len(values))
         assert one["cells"] == len(values)
     assert [one["listeners"] for one in found["by_listener"]] == [3, 2, 1] * 2
-    assert "whether groups differ was not tested" in analyze(path, "--by-listener", "musician").stdout
+    assert "differences between groups were not tested" in analyze(path, "--by-listener", "musician").stdout
 
 
 def test_too_many_groups_are_refused(write: Callable[..., Path]) -> None:

@@ -100,11 +100,11 @@ def test_no_claim_without_a_test(tmp_path: Path) -> None:
 
 def test_several_seeds_of_a_prompt_are_not_called_one(tmp_path: Path) -> None:
     table = survey()
-    assert "played each prompt once" in " ".join(analysed(table, tmp_path).claims)
+    assert "one clip per prompt" in " ".join(analysed(table, tmp_path).claims)
     by_listener = table.assign(seed=table["listener"].str[1:].astype(int) % 2)
     found = analysed(by_listener, tmp_path)
     assert (found.design.seeds, found.design.repeated) == (2, 0)
-    assert "played each prompt once" not in " ".join(found.claims)
+    assert "one clip per prompt" not in " ".join(found.claims)
 
 
 @pytest.mark.parametrize(("listeners", "prompts", "kind"), [(2, 6, "2 listeners"), (6, 3, "3 prompts"), (4, 4, "")])

@@ -85,7 +85,7 @@ def test_the_command_shows_before_and_after(tunebench: Callable[..., Any], tmp_p
     assert (after["listeners"], [one["listeners"] for one in before]) == (2, [3])
     assert {one["reason"].split(":")[0] for one in told["exclusions"]} == {
         "post-screening",
-        "spoiled clip, which checks the listeners",
+        "degraded clip, used as a check of listeners",
     }
     plain = json.loads(tunebench("survey", "analyze", tmp_path / "r.csv", "--json").stdout)
     assert plain["unscreened"] == [] and len(plain["comparisons"]) == 3

@@ -142,7 +142,7 @@ def test_decimal_commas_quotes_and_line_breaks(write: Callable[..., Path]) -> No
     found = read_ratings(write(text), rules=AnswerRules(missing=("five",)))
     assert found.table["value"].tolist() == [3.5, 2.0]
     assert found.prompts == ("a b",)
-    assert reasons(found) == {"called missing with --missing": (5,)}
+    assert reasons(found) == {"declared missing with --missing": (5,)}
 
 
 def test_acr_categories_are_numbers(write: Callable[..., Path]) -> None:
@@ -174,16 +174,16 @@ def test_everything_excluded_is_named_with_row_and_column(write: Callable[..., P
     rules = AnswerRules(missing=("soso", "1_0", "55"), duplicates="last")
     found = read_ratings(write("\n".join(lines)), ranges=Range(1, 6), models=["base", "tuned"], rules=rules)
     assert reasons(found) == {
-        "a model that was not asked for": (38,),
+        "a model that was not requested": (38,),
         "no rating": (39, 46),
-        "called missing with --missing": (40, 41, 47),
+        "declared missing with --missing": (40, 41, 47),
         "no listener": (42,),
         "a repetition of the same answer": (44,),
         "answered several times, differently: the last counts": (7,),
     }
     by_reason = {one.reason: one for one in found.exclusions}
-    assert by_reason["called missing with --missing"].column == "value"
-    assert by_reason["called missing with --missing"].found == ("soso", "55", "1_0")
+    assert by_reason["declared missing with --missing"].column == "value"
+    assert by_reason["declared missing with --missing"].found == ("soso", "55", "1_0")
     assert by_reason["no listener"].column == "listener"
     assert len(found.table) + found.excluded == 36 + 10
     assert (found.rows, found.rows_lost) == (46, found.excluded)
@@ -195,7 +195,7 @@ def test_wide_exclusions_name_the_column_of_the_scale(write: Callable[..., Path]
     assert (found.rows, found.rows_lost) == (4, 0)
     assert {(one.reason, one.column, one.rows) for one in found.exclusions} == {
         ("no rating", "Genre Fit", (2,)),
-        ("called missing with --missing", "Genre Fit", (3,)),
+        ("declared missing with --missing", "Genre Fit", (3,)),
     }
     assert found.scales == ("Harmony", "Genre Fit")
 
@@ -239,7 +239,7 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
         ("listener,prompt,model,value\na,b,c,1,9\n", "line 2 .*5 .*4"),
         ('listener,prompt,model,value\na,b,"c,1\n', "valid table"),
         ("listener,prompt,model,value\na,b,c,n/a\n", r"1 × no rating .*row 2: 'n/a'"),
-        ("listener,prompt,model,value\na,b,c\x00,1\n", "binary zeros"),
+        ("listener,prompt,model,value\na,b,c\x00,1\n", "zero bytes"),
     ],
 )
 def test_unusable_files_are_refused_in_a_sentence(text: str, message: str, write: Callable[..., Path]) -> None:
@@ -346,7 +346,7 @@ def test_webmushra_paired_comparison(write: Callable[..., Path]) -> None:
     assert votes_of(turned, "preference")["lora", "base"].differences.tolist() == [[1, -1, 0]] * 2
     assert reasons(found) == {"no answer": (5, 9)}
     assert set(found.table["side"]) == {""}  # the reference may have stood on either
-    with pytest.raises(DataError, match="holds preferences"):
+    with pytest.raises(DataError, match="preferences"):
         read_ratings(write(head + "\n".join(rows)))
 
 
@@ -365,7 +365,7 @@ def test_preferences_by_name_side_or_tie(write: Callable[..., Path]) -> None:
     found = read_survey(write(text), rules=AnswerRules(missing=("perhaps",)))
     assert isinstance(found, Preferences)
     assert votes_of(found, "preference")["x", "y"].differences.tolist() == [[-1, -1, 0]]
-    assert reasons(found) == {"a model against itself": (5,), "called missing with --missing": (6,)}
+    assert reasons(found) == {"a model against itself": (5,), "declared missing with --missing": (6,)}
 
 
 @pytest.mark.parametrize("seed", range(3))
