@@ -268,8 +268,8 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
         if clips:
             raise UsageError(
                 f"{counted(len(clips), 'clip')} in {folder} {plural(len(clips), 'is', 'are')} not in the file that "
-                f"'{column}' was imported from: {', '.join(first_few(clips, 3))}; import a file that has a line for "
-                "each clip, with an empty value if there is no score: "
+                f"'{column}' was imported from: {', '.join(first_few(clips, 3))}; import it again, or one that "
+                "has their scores: clips without a value in the file are then stored as undefined: "
                 f"'tunebench score {folder} --import FILE --column {column},…'"
             )
     with Store.read(folder) as original:

@@ -17,14 +17,14 @@ from bench.cli.score_import import column_of
 from bench.errors import DataError, UsageError
 from bench.pipeline.import_scores import ImportedColumn, import_scores
 
+CONFIG = {"models": ["noise"], "limit": 3, "metrics": [], "duration": 0.5, "executor": {"workers": 0}}
 MOS = ImportedColumn("mos", 2, "points", "higher", (1.0, 5.0), "a panel")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "run"
-    config = {"models": ["noise"], "limit": 3, "metrics": [], "duration": 0.5, "executor": {"workers": 0}}
-    bench.run(config, folder)
+    bench.run(CONFIG, folder)
     return folder
 
 
@@ -74,7 +74,34 @@ def test_what_has_no_value_is_missing(run: Path, tmp_path: Path) -> None:
     table.loc[1, "value"] = None
     table[:2].to_csv(tmp_path / "scores.csv", index=False)
     assert import_scores(run, tmp_path / "scores.csv", MOS) == (1, 0, 2)
-    assert bench.Run(run).clips()["mos@2"].notna().sum() == 1
+    clips = bench.Run(run).clips()
+    assert clips["mos@2"].notna().sum() == 1
+    assert clips["mos@2 reason"].dropna().tolist() == ["scores.csv has no score of this clip"] * 2
+
+
+def test_a_column_with_undefined_scores_is_packed_and_verified(run: Path, tmp_path: Path) -> None:
+    table = _table(run)
+    table.loc[1, "value"] = None
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    import_scores(run, tmp_path / "scores.csv", MOS)
+    pack(run, tmp_path / "run.zip")
+    found = verify(tmp_path / "run.zip")
+    assert not found.deviations and list(found.unchecked) == ["mos@2"]
+    (cell,) = [cell for cell in bench.Run(run).leaderboard().to_dict("records") if cell["metric"] == "mos@2"]
+    assert (cell["value"], cell["n"], cell["planned"]) == (3.25, 2, 3)
+
+
+def test_clips_made_after_an_import_are_named(run: Path, tmp_path: Path) -> None:
+    _table(run).to_csv(tmp_path / "scores.csv", index=False)
+    import_scores(run, tmp_path / "scores.csv", MOS)
+    bench.run({**CONFIG, "limit": 4}, run)
+    clip = bench.Run(run).clips()["prompt"][3]
+    with pytest.raises(UsageError) as refused:
+        pack(run, tmp_path / "run.zip")
+    said = str(refused.value)
+    assert f"noise {clip} (seed 0)" in said and "--import" in said and "not computed" not in said
+    assert import_scores(run, tmp_path / "scores.csv", MOS) == (0, 3, 1)
+    pack(run, tmp_path / "run.zip")
 
 
 @pytest.mark.parametrize(
