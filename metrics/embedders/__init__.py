@@ -1,1 +1,1 @@
-"""Embedders: networks that turn fixed windows of loudness-normalised audio into vectors."""
+"""Embedders: networks that turn fixed windows of loudness-normalized audio into vectors."""

@@ -1,9 +1,9 @@
-"""CDPAM: what a listener hears as the same sound, learnt from judgments of just noticeable differences.
+"""CDPAM: which sounds listeners judge to be the same, learned from judgments of just noticeable differences.
 
 P. Manocha, Z. Jin, R. Zhang, A. Finkelstein: CDPAM: Contrastive Learning for Perceptual Audio Similarity. ICASSP 2021.
-Its encoder is written here after the module ``cdpam.models`` of the package cdpam, which needs a dozen libraries to be
-imported; the weights are those that lie in the package's wheel. As an embedder it is one of fadtk's, whose wheel holds
-distances of it that were published: ``docs/design/front-ends.md`` says how near ours come.
+Its encoder is rewritten here after the module ``cdpam.models`` of the package cdpam, which needs a dozen libraries to
+be imported; the weights are those in the package's wheel. fadtk has it as an embedder too, and fadtk's wheel contains
+published distances with it: ``docs/design/front-ends.md`` says how close ours come.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _PART = "base_encoder."
 class CDPAM(LocalCheckpoint, WaveformEmbedder):
     """CDPAM's encoder: a vector of length 1 for each second of mono audio at 22.05 kHz and −14 LUFS.
 
-    Its first 512 numbers are the acoustic half, which hears quality, and the others the content half. The last window
-    is followed by zeros.
+    Its first 512 numbers are the acoustic half, which describes quality, and the others the content half. The last
+    window is padded with zeros.
 
     Args:
         checkpoint: path of ``scratchJNDdefault_best_model.pth``; by default in the working folder.
-        mode: the half that is taken, ``acoustic`` or ``content``.
+        mode: the half to use, ``acoustic`` or ``content``.
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``fadtk`` or ``kadtk``; or settings.
@@ -108,7 +108,7 @@ class CDPAM(LocalCheckpoint, WaveformEmbedder):
 
 
 def _encoder(filters: int) -> Any:
-    """The network: a waveform, shape (batch, frames) → its mean features, shape (batch, 16 · filters).
+    """Return the network: a waveform, shape (batch, frames) → its mean features, shape (batch, 16 · filters).
 
     Sixteen convolutions; the number of channels doubles at every fourth, after which every second frame is dropped.
     """

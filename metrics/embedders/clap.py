@@ -1,4 +1,4 @@
-"""CLAP as the library transformers runs it: audio and text in one space.
+"""CLAP as the transformers library runs it: audio and text in one space.
 
 Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
 with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023.
@@ -37,11 +37,11 @@ _PICKLED = ("*.json", "*.txt", "pytorch_model*.bin")
 class ClapEmbedder(WaveformEmbedder):
     """CLAP by transformers: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
 
-    The last window is followed by zeros.
+    The last window is padded with zeros.
 
     Args:
         checkpoint: a folder, or a hub id such as ``laion/larger_clap_music``. Weights are read from safetensors, or
-            from a pickle without running code in it; code that lies beside them is never run.
+            from a pickle without running code in it; code beside them is never run.
         revision: branch, tag or commit of a hub id.
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
@@ -50,7 +50,7 @@ class ClapEmbedder(WaveformEmbedder):
 
     version = 1
     family = "clap-laion"
-    # Folder or hub id, revision or not: the weights themselves are the identity.
+    # The weights are the identity, whether they come from a folder or a hub id, with or without a revision.
     provenance_params = frozenset({"checkpoint", "revision", "device", "batch_size"})
     rate = 48_000
     decided_front_end = fixed_windows(10.0)
@@ -104,7 +104,7 @@ class ClapEmbedder(WaveformEmbedder):
             hub.snapshot_download(self.checkpoint, revision=self.revision, local_files_only=True)
         except (OSError, ValueError, hub.errors.LocalEntryNotFoundError) as error:
             raise MissingError(
-                f"clap: {self.checkpoint} is not on this machine; what first uses it downloads it"
+                f"clap: {self.checkpoint} is not on this machine; it is downloaded on first use"
             ) from error
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class ClapEmbedder(WaveformEmbedder):
                 check_file(file)
         try:
             config = transformers.AutoConfig.from_pretrained(self._folder, local_files_only=True)
-        except Exception as error:  # a damaged file makes the libraries stumble anywhere
+        except Exception as error:  # the libraries may raise anything on a damaged file
             raise damaged(self._folder / "config.json", error) from error
         if config.model_type != "clap":
             raise DataError(f"{self._folder}: holds a model of type {config.model_type}, not clap")

@@ -1,8 +1,8 @@
-"""Microsoft's CLAP of 2023, with a checkpoint of the user's: audio and text in one space.
+"""Microsoft's CLAP of 2023, with a checkpoint that the user brings: audio and text in one space.
 
 B. Elizalde, S. Deshmukh, H. Wang: Natural Language Supervision for General-Purpose Audio Representations. ICASSP 2024.
-The package msclap 1.3.4 wants libraries that are years old, so its network is written anew (`metrics.networks.clap_ms`)
-and gives what the package gives, as ``docs/design/front-ends.md`` measures.
+The package msclap 1.3.4 needs libraries that are years old, so its network is rewritten (`metrics.networks.clap_ms`)
+and gives the package's vectors, up to the differences that ``docs/design/front-ends.md`` lists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOURCE = "https://huggingface.co/microsoft/msclap"
 class ClapMS(LocalCheckpoint, WaveformEmbedder):
     """Microsoft's CLAP of 2023: 1024 numbers for each 7 s of mono audio at 44.1 kHz and −14 LUFS, and for each text.
 
-    The last window is followed by zeros. As the package has it, vectors are not of length 1.
+    The last window is padded with zeros. As in the package, vectors are not of length 1.
 
     Args:
         checkpoint: path of ``CLAP_weights_2023.pth``, or the hub id ``microsoft/msclap``; by default the file in the
@@ -110,10 +110,10 @@ class ClapMS(LocalCheckpoint, WaveformEmbedder):
         try:
             return Path(hub.hf_hub_download(self.checkpoint, PUBLISHED, local_files_only=local_only))
         except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-            why = "what first uses it downloads it" if local_only else "the hub did not give it"
+            why = "it is downloaded on first use" if local_only else "the hub did not give it"
             raise MissingError(
                 f"clap-ms: {PUBLISHED} of {self.checkpoint} is not on this machine; {why}; or download it from "
-                f"{SOURCE} and give its place as the parameter 'checkpoint'"
+                f"{SOURCE} and give its path as the parameter 'checkpoint'"
             ) from error
 
     @cached_property

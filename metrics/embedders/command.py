@@ -1,4 +1,4 @@
-"""Any embedder in an environment of its own: we write requests, run a command, and read its vectors.
+"""Any embedder in an environment of its own: tunebench writes requests, runs a command, and reads its vectors.
 
 It gets two paths, for instance in a configuration::
 
@@ -11,10 +11,10 @@ It gets two paths, for instance in a configuration::
             dimension: 512
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``clip`` (the path of a WAV file of 32-bit floats), and
-``duration`` in seconds. With ``front_end`` the clip is prepared already: mixed, resampled, leveled; where the front
-end cuts windows, ``windows`` lists the path of a WAV file for each, and one vector for each is wanted. Into the file
-``{vectors}`` the command writes an ``.npz`` with an array for each id, shape (windows, dimension); one without windows
-says that the clip has no embedding.
+``duration`` in seconds. With ``front_end`` the clip is already prepared: mixed, resampled, leveled; where the front
+end cuts windows, ``windows`` lists the path of a WAV file for each, and one vector for each is expected. The command
+writes an ``.npz`` into the file ``{vectors}`` with an array for each id, shape (windows, dimension); an array without
+windows says that the clip has no embedding.
 A whole program::
 
     # embed.py
@@ -54,21 +54,21 @@ from bench.user_program import ProgramEnding, UserProgram, ask_again_one_by_one,
 from metrics.embedders.front_ends import COMMAND
 from metrics.embedders.preparation import blocks_of, prepare, stored
 
-_LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
+_LARGEST = 2 * 2**30  # bytes of one call's vectors, uncompressed
 
 
 class CommandEmbedder(Embedder):
     """Runs a program of yours that turns audio into vectors; `metrics.embedders.command` describes both.
 
     Several clips are embedded in one call. A clip without an array of the right shape in finite numbers fails with the
-    reason, the others count. When a call of several clips gives nothing of some and ended badly, these are embedded one
-    by one. Processes are ended as those of the `command` metric.
+    reason, the others count. If a call of several clips fails, those without an array are embedded again one by one.
+    Processes are ended as those of the `command` metric.
 
     Args:
         command: program and arguments, which no shell reads; ``{requests}`` and ``{vectors}`` in them are replaced.
         dimension: length of a vector.
         weights: files whose content decides the vectors.
-        revision: anything that tells one state of the embedder from another.
+        revision: any text that distinguishes one state of the embedder from another.
         timeout: seconds that one clip may take; a call may take as many times that as it has clips.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         batch_size: clips in one call.
@@ -78,7 +78,8 @@ class CommandEmbedder(Embedder):
             ``stable-audio-metrics-openl3`` or ``stable-audio-metrics-passt``; or settings.
 
     Raises:
-        UsageError: the command is no list, or does not mention both paths; a number is none; or there is no folder.
+        UsageError: the command is not a list or does not mention both paths; a number is invalid; or there is no
+            folder.
         MissingError: a file of weights is not there, or the environment has not been made.
     """
 
@@ -115,7 +116,7 @@ class CommandEmbedder(Embedder):
         return COMMAND
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What `UserProgram.identity` covers, and SHA-256 of the weights in their order."""
+        """Return what `UserProgram.identity` covers, and the SHA-256 of the weights in their order."""
         return {**self._program.identity(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
 
     def embed(self, audio: Audio) -> Vectors:
@@ -127,7 +128,7 @@ class CommandEmbedder(Embedder):
         return found
 
     def embed_together(self, audio: Sequence[Audio]) -> list[Vectors | Exception]:
-        """Embed clips in one call, and those that got nothing because it ended badly one by one.
+        """Embed clips in one call; if it fails, embed those without an array one by one.
 
         Raises:
             MissingError: the program is not there or may not be executed.
@@ -139,14 +140,14 @@ class CommandEmbedder(Embedder):
         return found
 
     def weights(self, audio: Audio) -> Vectors:
-        """All windows count alike, as nothing is known of them."""
+        """Weight all windows equally, as nothing is known about them."""
         if self._last is None or self._last[0] is not audio:
             self.embed(audio)
         assert self._last is not None
         return np.ones(self._last[1], dtype=np.float32)
 
     def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding | None]:
-        """What became of each clip, and how the program ended, where it was run."""
+        """Return the result for each clip, and how the program ended, where it was run."""
         self._program.found()
         with tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary)
@@ -170,11 +171,11 @@ class CommandEmbedder(Embedder):
         return found, ending
 
     def _request(self, clip: Path, audio: Audio) -> dict[str, Any] | Undefined:
-        """Write a clip and its windows, and return what the program is told; or why the clip has no embedding."""
+        """Write a clip and its windows, and return the program's request; or why the clip has no embedding."""
         import soundfile
 
         def write(path: Path, samples: Any, rate: int) -> str:
-            soundfile.write(path, samples.T, rate, subtype="FLOAT")  # the very samples, which FLAC rounds
+            soundfile.write(path, samples.T, rate, subtype="FLOAT")  # the exact samples, which FLAC would round
             return str(path)
 
         front_end = self.published_front_end
@@ -192,7 +193,7 @@ class CommandEmbedder(Embedder):
         return {**request, "windows": files} if files else request
 
     def _vectors(self, file: Path, request: Mapping[str, Any]) -> Vectors | Exception:
-        """The array of one clip, or what is wrong with it."""
+        """Return the array of one clip, or what is wrong with it."""
         id, windows, front_end = request["id"], request.get("windows"), self.published_front_end
         try:
             with zipfile.ZipFile(file) as packed:
@@ -200,7 +201,7 @@ class CommandEmbedder(Embedder):
                     return DataError(f"its vectors are more than {_LARGEST >> 30} GB")
             with np.load(file, allow_pickle=False) as arrays:
                 if id not in arrays.files:
-                    return DataError("gave no vectors of it")
+                    return DataError("gave no vectors for it")
                 found = np.asarray(arrays[id])
         except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             return DataError(
@@ -211,8 +212,8 @@ class CommandEmbedder(Embedder):
         if not len(found):
             return Undefined("the command found nothing to embed")
         if windows and len(found) != len(windows):
-            return DataError(f"gave {len(found)} vectors of its {len(windows)} windows")
-        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+            return DataError(f"gave {len(found)} vectors for its {len(windows)} windows")
+        with np.errstate(over="ignore"):  # what overflows float32 becomes infinite, and is refused
             vectors = np.ascontiguousarray(found, dtype=np.float32)
         if front_end:
             vectors = stored(vectors, front_end)

@@ -1,35 +1,35 @@
-"""The front ends that published tools have, by name.
+"""The front ends of published tools, by name.
 
-Each was written from its publisher's code, and reproduces what the network is given, not how the tool compares:
+Each was written from its publisher's code, and reproduces the network's input, not how the tool compares:
 
 - ``fadtk``: github.com/microsoft/fadtk, ``fad.py`` (``load_audio``) and ``model_loader.py``. Audio is mixed, resampled
-  by torchaudio and kept as 16-bit WAV files, without a change of level; VGGish gets at least 1 s; CLAP hears 10 s every
-  second, and rounds to 16 bits once more. Vectors are kept as 16-bit floats.
-- ``kadtk``: github.com/YoonjinXD/kadtk, ``emb_loader.py`` and ``model_loader.py``: as fadtk, without its least length;
-  PANN hears the whole recording at once.
+  by torchaudio and stored as 16-bit WAV files, without a change of level; VGGish gets at least 1 s; CLAP gets 10 s
+  every second, and rounds to 16 bits once more. Vectors are stored as 16-bit floats.
+- ``kadtk``: github.com/YoonjinXD/kadtk, ``emb_loader.py`` and ``model_loader.py``: as fadtk, without a minimum length;
+  PANN gets the whole recording at once.
 - ``frechet-audio-distance``: github.com/gudgud96/frechet-audio-distance, ``utils.py`` and ``fad.py``. Audio is mixed
-  and resampled by resampy. PANN hears the whole recording; CLAP, by laion-clap, one window of 10 s at a random place,
+  and resampled by resampy. PANN gets the whole recording; CLAP, by laion-clap, one window of 10 s at a random place,
   or a short recording repeated. For PANN the tool joins all vectors to a single list of numbers and compares these in
   one dimension; our distances compare vectors.
 - ``audioldm_eval``: github.com/haoheliu/audioldm_eval, ``datasets/load_mel.py`` and ``metrics/fad.py``. The first
-  channel less its mean is resampled by torchaudio, and zeros follow up to 32,000 samples; PANN hears the whole
+  channel less its mean is resampled by torchaudio, and zeros follow up to 32,000 samples; PANN gets the whole
   recording.
 - ``stable-audio-metrics``: github.com/Stability-AI/stable-audio-metrics, ``src/clap_score.py``: mixed and resampled as
-  librosa does, peak at −1 dB, rounded to 16 bits, and one window of 10 s at a random place. That is what its
-  checkpoints without fusion are given; its default checkpoint, with fusion, is a network that is not here.
+  librosa does, peak at −1 dB, rounded to 16 bits, and one window of 10 s at a random place. This is the input of its
+  checkpoints without fusion; its default checkpoint, with fusion, is a network that tunebench does not have.
 - ``stable-audio-metrics-openl3``: the same, ``src/openl3_fd.py``: two channels, mono as both, peak at −1 dB,
-  resampled by soxr to 44.1 kHz. openl3 then hears each channel in windows of 1 s every 0.5 s, which it cuts itself.
+  resampled by soxr to 44.1 kHz. openl3 then gets each channel in windows of 1 s every 0.5 s, which it cuts itself.
 - ``stable-audio-metrics-passt``: the same, ``src/passt_kld.py``: as for CLAP at 32 kHz without rounding; windows of
   10 s every 5 s up to the first that reaches the end, followed by zeros where it is longer than 1.5 s; the softmax of
   the mean of the windows' logits.
-- ``audiocraft``: github.com/facebookresearch/audiocraft, ``audiocraft/metrics/clap_consistency.py``, which MusicGen's
-  CLAP scores are of: resampled by julius, mixed, and one window of 10 s at a random place, without rounding.
+- ``audiocraft``: github.com/facebookresearch/audiocraft, ``audiocraft/metrics/clap_consistency.py``, used for
+  MusicGen's CLAP scores: resampled by julius, mixed, and one window of 10 s at a random place, without rounding.
 - ``msclap``: github.com/microsoft/CLAP, ``msclap/CLAPWrapper.py``: each channel is resampled by torchaudio, and
   stereo is one long channel, the left one followed by the right one; of that, 7 s at a random place, or repeated
-  until it lasts 7 s. fadtk and kadtk hear 7 s of the mixed audio every second.
+  until it lasts 7 s. fadtk and kadtk use 7 s of the mixed audio every second.
 
-Where a tool draws a place at random from a generator that nobody seeds, here the seed is the hash of the audio. Audio
-shorter than one example of VGGish, which the tools fail on, is followed by zeros.
+Where a tool draws a place at random from an unseeded generator, here the seed is the hash of the audio. Audio shorter
+than one example of VGGish, on which the tools fail, is padded with zeros.
 """
 
 from __future__ import annotations
@@ -71,16 +71,16 @@ def _named(*front_ends: FrontEnd) -> dict[str, FrontEnd]:
 
 
 def own(window: float, padding: bool = True) -> FrontEnd:
-    """Our own front end, with windows side by side of so many seconds."""
+    """Return our own front end, with adjacent windows of so many seconds."""
     return replace(_OWN, window=window, hop=window, padding="zeros" if padding else "drop")
 
 
 MONO: Mapping[str, Any] = {"rate": None, "channels": ("mean", "mean-or-loudest", "first", "joined")}
-"""What a network of mono waveforms decides of every front end."""
+"""The settings of every front end that a network of mono waveforms fixes."""
 
 
 def fixed_windows(window: float) -> Mapping[str, Any]:
-    """The same of a network that takes windows of so many seconds only."""
+    """Return the settings that a network fixes which only takes windows of so many seconds."""
     return {**MONO, "window": window, "padding": ("zeros", "drop", "repeat", "cycle")}
 
 
@@ -144,9 +144,9 @@ COMMAND: Mapping[str, FrontEnd] = _named(
         pooling="mean-softmax",
     ),
 )
-"""Front ends for programs: openl3 cuts windows itself, and PaSST is given them."""
+"""Front ends for programs: openl3 cuts windows itself, and PaSST gets them cut."""
 
 
 def pann(rate: int) -> Mapping[str, FrontEnd]:
-    """Front ends for PANN at so many Hz; all hear a recording as a whole."""
+    """Return the front ends for PANN at so many Hz; all pass it a recording as a whole."""
     return _named(_KADTK, _FRECHET, replace(_AUDIOLDM, shortest=_AUDIOLDM_SAMPLES / rate))

@@ -1,10 +1,10 @@
-"""CLAP as its authors' package laion-clap runs it, with a checkpoint of the user's.
+"""CLAP as its authors' package laion-clap runs it, with a checkpoint that the user brings.
 
 Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
 with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023.
 
 The package crops longer audio at random, repeats shorter audio and rounds samples to 16 bits; windows of exactly 10 s,
-handed over as tensors, meet none of that.
+passed as tensors, avoid all of that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _UNUSED = "text_branch.embeddings.position_ids"
 class ClapLaion(LocalCheckpoint, WaveformEmbedder):
     """CLAP by laion-clap: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
 
-    The last window is followed by zeros.
+    The last window is padded with zeros.
 
     Args:
         checkpoint: path of a checkpoint without fusion; by default the one trained on music, in the working folder.
@@ -45,7 +45,7 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
-            ``frechet-audio-distance``, ``stable-audio-metrics`` or ``audiocraft`` (the last three hear one window at a
+            ``frechet-audio-distance``, ``stable-audio-metrics`` or ``audiocraft`` (the last three use one window at a
             place that the audio's hash draws); or settings.
     """
 
@@ -127,11 +127,11 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
 
 @contextmanager
 def _without_downloads(words: int = 0, layers: int = 0) -> Iterator[None]:
-    """Let laion-clap be imported and built without its downloads.
+    """Import and build laion-clap without its downloads.
 
-    It fetches three tokenizers when imported, and one more and a trained RoBERTa when a network is built. The
-    checkpoint holds RoBERTa's weights, and our own tokenizer is handed over, so none of them is needed. A network that
-    is built reads so many words with so many layers.
+    It downloads three tokenizers when imported, and one more and a trained RoBERTa when a network is built. The
+    checkpoint holds RoBERTa's weights, and our own tokenizer is passed in, so none of them is needed. A network that is
+    built has a text encoder with so many words and layers.
     """
     transformers = required("transformers", "laion")
 
@@ -148,7 +148,7 @@ def _without_downloads(words: int = 0, layers: int = 0) -> Iterator[None]:
         kind.from_pretrained = staticmethod(stand_in)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of functions that the package should no longer call
+            warnings.simplefilter("ignore")  # about functions that the package should no longer call
             yield
     finally:
         for kind, original in own.items():
@@ -159,7 +159,7 @@ def _without_downloads(words: int = 0, layers: int = 0) -> Iterator[None]:
 
 
 def _roberta_config(transformers: Any, words: int, layers: int) -> Any:
-    """The architecture of roberta-base."""
+    """Return the architecture of roberta-base."""
     return transformers.RobertaConfig(
         vocab_size=words,
         num_hidden_layers=layers,

@@ -1,4 +1,4 @@
-"""What embedders have in common whose weights are one file that the user brings."""
+"""What embedders share whose weights are one file that the user brings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from metrics.networks.checkpoint import hash_of
 
 
 class LocalCheckpoint(Embedder):
-    """An embedder of one file of weights; a subclass keeps its network in a cached property ``_network``."""
+    """An embedder with one file of weights; a subclass keeps its network in a cached property ``_network``."""
 
     def fingerprint(self) -> Mapping[str, Any]:
         return {"weights": hash_of([self._file])}

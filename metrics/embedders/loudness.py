@@ -1,7 +1,7 @@
-"""Loudness normalisation: every embedder here is given audio at −14 LUFS.
+"""Loudness normalization: every embedder here gets audio at −14 LUFS.
 
 Embeddings move with the level of the audio, farther than from one piece of music to the next, so without this a
-distance between two sets would measure how loud they are.
+distance between two sets would measure their loudness.
 
 ITU-R BS.1770-4: Algorithms to measure audio programme loudness and true-peak audio level. 2015.
 """
@@ -24,8 +24,13 @@ BLOCK = 0.4
 def levelled(samples: Samples, rate: int, target: float = TARGET) -> Samples:
     """Scale mono audio, shape (frames,), to an integrated loudness in LUFS; samples may then exceed ±1.
 
-    The level it comes at does not matter: loudness is measured with the peak at full scale, so that the standard's
-    gate at −70 LUFS falls at the same place of quiet and loud copies of one recording.
+    The original level does not matter: loudness is measured with the peak at full scale, so that the standard's gate at
+    −70 LUFS falls at the same place for quiet and loud copies of one recording.
+
+    Args:
+        samples: mono, shape (frames,).
+        rate: in Hz.
+        target: loudness in LUFS.
 
     Raises:
         Undefined: shorter than 0.4 s, silent (a peak below −80 dB), not audio (a peak above 10⁶), or nothing audible:

@@ -1,7 +1,7 @@
-"""An embedder that learned nothing: how loud each band of a mel spectrogram is, how much it varies, how fast.
+"""An embedder without learned weights: how loud each mel band is, how much it varies, and how fast.
 
-It is for choosing settings by something other than what judges in the end. It tells timbre and density and knows
-nothing of harmony or of genre; as a judge it is a poor one.
+It is for choosing settings by something other than the final judge. It measures timbre and density, and neither
+harmony nor genre; as a judge it is poor.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class MelStatistics(Embedder):
     """192 numbers for each 5 s of mono audio at 16 kHz: the mean of each of 64 log-mel bands, its standard deviation,
     and its mean absolute change from one frame (10 ms) to the next.
 
-    The level is taken out: the mean over all bands and frames is 0. A last part below 2.5 s is left out, unless it is
-    all that there is.
+    The level is removed: the mean over all bands and frames is 0. A last part below 2.5 s is left out, unless it is the
+    only one.
     """
 
     version = 1

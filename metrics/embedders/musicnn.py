@@ -1,4 +1,4 @@
-"""musicnn: a small network trained to tag music, the default embedder since it is shipped.
+"""musicnn: a small network trained to tag music; the default embedder, since it ships with the package.
 
 J. Pons, X. Serra: musicnn: Pre-trained convolutional neural networks for music audio tagging. ISMIR late-breaking
 demo, 2019. The networks are those of release 0.1.0, trained on the Million Song Dataset and on MagnaTagATune.
@@ -31,10 +31,10 @@ FFT = 512
 HOP = 256
 MELS = 96
 PATCH = 187
-"""Frames of the spectrogram that the network sees at once: 2.992 s."""
+"""Frames of the spectrogram in one input of the network: 2.992 s."""
 
 BATCH = 8
-"""Patches per call of the network; bounds memory for long clips."""
+"""Patches per call of the network; limits memory for long clips."""
 
 SHA256: Mapping[Training, str] = {
     "msd": "0738ff8f2cb6cbddae9b28bd4c82ebab597ff5eb6ede4c236e1103b2f8d9d886",
@@ -45,10 +45,10 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
-    """The network's input, shape (patches ≥ 1, 187, 96), of mono audio at 16 kHz.
+    """Compute the network's input, shape (patches ≥ 1, 187, 96), of mono audio at 16 kHz.
 
-    Patches do not overlap. What is left after the last whole one is left out, as in the original, and audio shorter
-    than a patch is followed by zeros.
+    Patches do not overlap. The remainder after the last whole patch is left out, as in the original, and audio shorter
+    than a patch is padded with zeros.
     """
     power = mel_spectrogram(samples, mel_filters(RATE, FFT, MELS), HOP)
     # The networks were trained on power rounded to half precision; the logarithm itself would overflow in it.
@@ -61,8 +61,7 @@ def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
 
 
 def run_network(patches: npt.NDArray[np.float32], training: Training) -> tuple[Vectors, Vectors]:
-    """Tag probabilities, shape (patches, 50), and embeddings, shape (patches, 200), of patches as the front end cuts
-    them.
+    """Compute tag probabilities, shape (patches, 50), and embeddings, shape (patches, 200), of the front end's patches.
 
     Raises:
         MissingError: the weights are missing or are not those of this version.
@@ -76,14 +75,14 @@ def run_network(patches: npt.NDArray[np.float32], training: Training) -> tuple[V
 
 
 def tag_names(training: Training) -> tuple[str, ...]:
-    """The 50 tags that the network was trained on, in the order of its output."""
+    """Return the 50 tags that the network was trained on, in the order of its output."""
     return tuple(_tagger(training)["labels"].tolist())
 
 
 def tag_log_odds(embeddings: Vectors, training: Training) -> npt.NDArray[np.float64]:
-    """Log-odds of the 50 tags, shape (patches, 50), from embeddings of shape (patches, 200).
+    """Compute the log-odds of the 50 tags, shape (patches, 50), from embeddings of shape (patches, 200).
 
-    It is the network's own last layer, so cached embeddings are all that a tag needs.
+    This is the network's own last layer, so tags need only the cached embeddings.
     """
     layer = _tagger(training)
     odds: npt.NDArray[np.float64] = embeddings.astype(np.float64) @ layer["weight"].T + layer["bias"]
@@ -103,7 +102,7 @@ def _session(training: Training) -> Any:
     return load_network(weights, SHA256[training], "musicnn 0.1.0")
 
 
-# Both networks have one front end; what it made of a clip goes with the clip.
+# Both networks have one front end; its output for a clip is shared with the clip.
 _fronts: WeakKeyDictionary[Audio, npt.NDArray[np.float32]] = WeakKeyDictionary()
 
 
@@ -127,7 +126,7 @@ class _Musicnn(Embedder):
         return finite(run_network(patches, self.training)[1], f"musicnn-{self.training}")
 
     def weights(self, audio: Audio) -> Vectors:
-        """Only audio shorter than one patch has padding."""
+        """Return how much of each patch is audio; only audio shorter than one patch has padding."""
         frames = 1 + round(audio.duration * RATE) // HOP
         return np.full(max(1, frames // PATCH), min(1.0, frames / PATCH), dtype=np.float32)
 

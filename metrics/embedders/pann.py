@@ -44,7 +44,7 @@ VARIANTS = {
 class PANN(LocalCheckpoint, WaveformEmbedder):
     """PANN's CNN14: 2048 numbers for each 10 s of mono audio at −14 LUFS, before the tagging layer.
 
-    The last window is followed by zeros.
+    The last window is padded with zeros.
 
     Args:
         checkpoint: path of the checkpoint; by default the published name in the working folder.
@@ -119,7 +119,8 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
 class PANNTags(PANN):
     """PANN's CNN14 as a tagger: the logits of AudioSet's 527 classes for each 10 s of mono audio at −14 LUFS.
 
-    They are what its tagging layer makes of `PANN`'s vectors, before the sigmoid. The last window is followed by zeros.
+    They are the output of its tagging layer for `PANN`'s vectors, before the sigmoid. The last window is padded with
+    zeros.
 
     Args:
         checkpoint: path of the checkpoint; by default the published name in the working folder.
@@ -145,7 +146,7 @@ class PANNTags(PANN):
 
 
 def _networks() -> ModuleType:
-    """The module ``frechet_audio_distance.models.pann`` without the package round it.
+    """Import the module ``frechet_audio_distance.models.pann`` without the package around it.
 
     Importing the package also imports laion-clap, which downloads tokenizers, and EnCodec.
     """

@@ -1,4 +1,4 @@
-"""How a front end prepares audio for a network: channels, resampling, level, rounding and windows, as its data say."""
+"""How a front end prepares audio for a network: channels, resampling, level, rounding and windows, by its settings."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from metrics.notes.signal import OVERLOAD, SILENCE
 Prepared = npt.NDArray[np.floating[Any]]
 
 SHORTEST = 0.4
-"""Seconds of audio that a front end takes; some networks have no output for less."""
+"""Shortest audio in seconds that a front end takes; some networks have no output for less."""
 
 _UNPADDED = 0.15
 """Share of a window up to which stable-audio-metrics leaves audio that is shorter as it is (``cover``)."""
 
 
 def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
-    """What a published front end makes of audio before it cuts windows: mono at ``rate`` Hz, shape (frames,).
+    """Prepare audio as a published front end does before it cuts windows: mono at ``rate`` Hz, shape (frames,).
 
     Where the front end keeps two channels, the shape is (2, frames). float64 after a WAV file, as the tools have it,
     and otherwise float32.
 
     Raises:
-        Undefined: shorter than 0.4 s, not audio (a peak above 10⁶), or silent where a level is what it is scaled to.
+        Undefined: shorter than 0.4 s, not audio (a peak above 10⁶), or silent where it is scaled by its level.
     """
     if audio.peak > OVERLOAD:
         raise Undefined(f"a peak of {audio.peak:.2g} times full scale is not audio")
@@ -61,7 +61,7 @@ def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
 
 
 def blocks_of(audio: Audio, rate: int, front_end: FrontEnd) -> list[Samples]:
-    """The windows that a front end gives a network of waveforms, in blocks of equal length.
+    """Return the windows that a front end gives a network of waveforms, in blocks of equal length.
 
     Shape (windows ≥ 1, frames) each, or (windows, 2, frames); only the last may be shorter. Windows may overlap in
     memory, so that an hour of audio needs no more than itself.
@@ -88,7 +88,7 @@ def blocks_of(audio: Audio, rate: int, front_end: FrontEnd) -> list[Samples]:
 
 
 def stored(vectors: Vectors, front_end: FrontEnd) -> Vectors:
-    """The vectors as the tool keeps them, shape (windows, dimension), or (1, dimension) where it pools them."""
+    """Return the vectors as the tool stores them, shape (windows, dimension), or (1, dimension) where it pools them."""
     if front_end.pooling != "none":
         mean = vectors.mean(axis=0, keepdims=True, dtype=np.float64)
         if front_end.pooling == "mean-softmax":
@@ -99,7 +99,7 @@ def stored(vectors: Vectors, front_end: FrontEnd) -> Vectors:
 
 
 def _channels(samples: Samples, front_end: FrontEnd) -> Samples:
-    """What is resampled of the channels, shape (channels, frames)."""
+    """Return the channels that are resampled, shape (channels, frames)."""
     if front_end.channels == "stereo":
         return samples[[0, min(1, len(samples) - 1)]]
     if front_end.channels == "joined":
@@ -131,7 +131,7 @@ def _rounded(samples: Prepared, rate: int, rounding: Rounding) -> Prepared:
 
 
 def _window_count(frames: int, length: int, hop: int, front_end: FrontEnd) -> int:
-    """How many windows of so many frames begin in audio, at least 1."""
+    """Return how many windows of so many frames begin in audio, at least 1."""
     if front_end.padding == "zeros":
         return (frames - 1) // hop + 1
     if front_end.padding == "drop":
@@ -145,10 +145,10 @@ def _cut(samples: Samples, length: int, hop: int, count: int) -> Samples:
 
 
 def _one_window(samples: Samples, length: int, sound: str, padding: str) -> Samples:
-    """One window at a place that is drawn with a seed that names the sound.
+    """Return one window at a place that is drawn with a seed that names the sound.
 
-    As laion-clap cuts or fills audio (``rand_trunc``, ``repeatpad``), or with ``cycle`` as msclap does, which never
-    takes the last place.
+    Cut or filled as in laion-clap (``rand_trunc``, ``repeatpad``), or with ``cycle`` as in msclap, which never takes
+    the last place.
     """
     spare = samples.shape[-1] - length
     if spare > 0:

@@ -1,8 +1,8 @@
-"""Resamplers as published front ends use them.
+"""The resamplers of published front ends.
 
-torchaudio's windowed sinc is written here, since torchaudio only works with the release of torch that it was built
+torchaudio's windowed sinc is rewritten here, since torchaudio only works with the release of torch that it was built
 for: J. O. Smith: Digital Audio Resampling Home Page, and torchaudio.functional.resample. It is computed in torchaudio's
-precision, so that what follows rounds alike. The one of julius differs in what it is normalised by and in its ends.
+precision, so that later steps round alike. That of julius differs in its normalization and at its ends.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ _JULIUS = _Sinc(24, 0.945, julius=True)
 def resample(samples: Samples, rate: int, wanted: int, by: Resampler) -> Samples:
     """Resample mono audio, shape (frames,), from one rate in Hz to another; at the same rate it is returned as it is.
 
+    Args:
+        samples: mono, shape (frames,).
+        rate: of the samples in Hz.
+        wanted: the new rate in Hz.
+        by: one of the resamplers of published front ends.
+
     Raises:
         MissingError: the library is not installed.
     """
@@ -69,8 +75,8 @@ def _soxr(samples: Samples, rate: int, wanted: int) -> Samples:
 
 
 def _librosa(samples: Samples, rate: int, wanted: int) -> Samples:
-    """As ``librosa.load`` does: soxr, cut or followed by zeros to the length that is rounded up."""
-    frames = math.ceil(len(samples) * (wanted / rate))  # in its order, which may round another sample up
+    """Resample as ``librosa.load`` does: soxr, cut or padded with zeros to the length that is rounded up."""
+    frames = math.ceil(len(samples) * (wanted / rate))  # in librosa's order of operations, which may round up another
     resampled = _soxr(samples, rate, wanted)[:frames]
     return np.pad(resampled, (0, frames - len(resampled)))
 
@@ -107,14 +113,14 @@ def _windowed_sinc(samples: Samples, rate: int, wanted: int, kind: _Sinc) -> Sam
     padded = torch.nn.functional.pad(signal, (width, width + old), mode="replicate" if kind.julius else "constant")
     with torch.inference_mode():
         phases = torch.nn.functional.conv1d(padded, filters, stride=old)
-    frames = np.float32(new * len(samples) / old)  # in their precision
+    frames = np.float32(new * len(samples) / old)  # in torchaudio's precision
     resampled: Samples = phases[0].T.reshape(-1)[: math.floor(frames) if kind.julius else math.ceil(frames)].numpy()
     return resampled
 
 
 @lru_cache(maxsize=8)
 def _filters(old: int, new: int, kind: _Sinc) -> tuple[Any, int]:
-    """The filter of each output sample of a period, shape (new, 1, 2 · width + old), and how far it reaches.
+    """Compute the filter of each output sample of a period, shape (new, 1, 2 · width + old), and how far it reaches.
 
     Args:
         old, new: the two rates without common factors.

@@ -1,4 +1,4 @@
-"""Tokenizers of text encoders, checked: one that is not there loads without an error and reads every text alike."""
+"""Tokenizers of text encoders, checked: a missing one loads without an error and reads all texts as the same."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bench.errors import MissingError
 from metrics.networks.checkpoint import required
 
 MAX_TOKENS = 77
-"""Text length that CLAP was trained with; what follows is not read."""
+"""Text length in tokens that CLAP was trained with; the rest of a text is not read."""
 
 
 def load_tokenizer(place: str, vocabulary: int, local_only: bool, kind: str = "RobertaTokenizer") -> Any:
-    """The tokenizer in a folder or of a hub id.
+    """Load the tokenizer in a folder or of a hub id.
 
     Args:
         place: the folder, or the hub id.
@@ -38,5 +38,5 @@ def load_tokenizer(place: str, vocabulary: int, local_only: bool, kind: str = "R
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
-    """Token ids and attention mask of texts, PyTorch tensors of shape (texts, 77)."""
+    """Compute token ids and attention mask of texts, PyTorch tensors of shape (texts, 77)."""
     return dict(tokenizer(texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"))

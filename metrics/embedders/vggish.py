@@ -1,8 +1,8 @@
-"""VGGish: the embedder that Fréchet audio distance was first defined on.
+"""VGGish: the embedder that Fréchet audio distance was first defined with.
 
 S. Hershey et al.: CNN Architectures for Large-Scale Audio Classification. ICASSP 2017. frechet-audio-distance fetches
-the network's code when it runs (``torch.hub``, harritaylor/torchvggish); here it is the same code as released in the
-package torchvggish, with a checkpoint of the user's.
+the network's code at run time (``torch.hub``, harritaylor/torchvggish); here it is the same code as released in the
+package torchvggish, with a checkpoint that the user brings.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class VGGish(LocalCheckpoint):
     """VGGish: 128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
 
     They are taken before the last ReLU and without the PCA and 8-bit rounding, as frechet-audio-distance takes them.
-    What is left after the last whole example is left out; audio shorter than one is followed by zeros.
+    The remainder after the last whole example is left out; audio shorter than one is padded with zeros.
 
     Args:
         checkpoint: path of ``vggish-10086976.pth``; by default in the working folder.
@@ -94,7 +94,7 @@ class VGGish(LocalCheckpoint):
 
     def weights(self, audio: Audio) -> Vectors:
         published = self.published_front_end
-        if published:  # whose windows all count alike
+        if published:  # its windows all count equally
             frames = len(preparation.prepare(audio, RATE, published))
             return np.ones(max(1, 1 + (frames - EXAMPLE) // HOP), dtype=np.float32)
         frames = round(audio.duration * RATE)

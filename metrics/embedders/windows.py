@@ -15,11 +15,11 @@ from metrics.embedders.loudness import levelled
 from metrics.embedders.preparation import blocks_of, stored
 
 REMAINDER = 0.01
-"""A last window with less audio than this share is left out: resampling alone can leave a sample over."""
+"""A last window with a smaller share of audio is left out: resampling alone can leave one sample over."""
 
 
 def shares(duration: float, window: float) -> Vectors:
-    """How much of each window is audio, shape (windows ≥ 1,), in (0, 1]; all but the last are 1.
+    """Compute how much of each window is audio, shape (windows ≥ 1,), in (0, 1]; all but the last are 1.
 
     Args:
         duration: length of the audio, > 0.
@@ -31,7 +31,7 @@ def shares(duration: float, window: float) -> Vectors:
 
 
 def cut(samples: Samples, length: int, count: int) -> Samples:
-    """The first ``count`` windows of ``length`` frames, shape (count, length); zeros follow where the audio ends."""
+    """Return the first ``count`` windows of ``length`` frames, shape (count, length), padded with zeros at the end."""
     padded = np.zeros(count * length, dtype=np.float32)
     used = min(len(samples), len(padded))
     padded[:used] = samples[:used]
@@ -39,7 +39,7 @@ def cut(samples: Samples, length: int, count: int) -> Samples:
 
 
 def network_input(audio: Audio, rate: int) -> Samples:
-    """Return what a network at ``rate`` Hz is given: mono at −14 LUFS, exactly round(duration · rate) frames.
+    """Return the input of a network at ``rate`` Hz: mono at −14 LUFS, exactly round(duration · rate) frames.
 
     Raises:
         Undefined: as `metrics.embedders.loudness.levelled`.
@@ -48,10 +48,10 @@ def network_input(audio: Audio, rate: int) -> Samples:
 
 
 def finite(vectors: Vectors, embedder: str) -> Vectors:
-    """The same vectors as contiguous float32.
+    """Return the same vectors as contiguous float32.
 
     Raises:
-        DataError: one is not finite, which points to broken weights.
+        DataError: one is not finite, which indicates broken weights.
     """
     if not np.isfinite(vectors).all():
         raise DataError(f"{embedder} gave an embedding that is not finite; are its weights the published ones?")
@@ -74,7 +74,7 @@ class WaveformEmbedder(Embedder):
 
     @abstractmethod
     def _vectors(self, windows: Samples) -> Vectors:
-        """Vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
+        """Compute the vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
 
     def embed(self, audio: Audio) -> Vectors:
         published = self.published_front_end
@@ -89,7 +89,7 @@ class WaveformEmbedder(Embedder):
 
     def weights(self, audio: Audio) -> Vectors:
         published = self.published_front_end
-        if published:  # whose windows all count alike
+        if published:  # its windows all count equally
             count = sum(map(len, blocks_of(audio, self.rate, published)))
             return np.ones(1 if published.pooling != "none" else count, dtype=np.float32)
         return shares(audio.duration, self.window)

@@ -1,1 +1,1 @@
-"""Open the networks that metrics and embedders listen with: checkpoints and shipped ONNX files."""
+"""Open the networks that metrics and embedders use: checkpoints and shipped ONNX files."""

@@ -1,4 +1,4 @@
-"""Checkpoints that users bring: found, hashed and loaded without running what is in them."""
+"""Checkpoints that users bring: found, hashed and loaded without running code in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def required(module: str, extra: str, *names: str) -> Any:
     Args:
         module: its name.
         extra: what to install for it.
-        names: what is used of it, where that is imported only when it is asked for, as of transformers.
+        names: what is used of it, where that is imported on access, as in transformers.
 
     Raises:
         MissingError: it, or something it imports, is not installed or broken; the message names the command.
@@ -42,7 +42,7 @@ def required(module: str, extra: str, *names: str) -> Any:
 
 
 def checkpoint_file(path: str, published: str, source: str) -> Path:
-    """The file of a checkpoint.
+    """Return the file of a checkpoint.
 
     Args:
         path: as the user gave it, from the working folder.
@@ -55,27 +55,27 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
     file = Path(path).expanduser().absolute()
     if not file.exists():
         raise MissingError(
-            f"there is no checkpoint {file}; download {published} from {source} and put it there, or give its place "
+            f"there is no checkpoint {file}; download {published} from {source} and put it there, or give its path "
             f"as the parameter 'checkpoint'"
         )
     return file
 
 
 def hash_of(files: Iterable[Path]) -> str:
-    """SHA-256 over the contents of files, whatever they are called and wherever they lie."""
+    """Compute the SHA-256 over the contents of files, whatever their names and places."""
     contents = sorted(hash_weights(file) for file in files)
     return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
 
 
 def load_state(file: Path, inner: str) -> dict[str, Any]:
-    """The tensors of a PyTorch checkpoint on the CPU, by name, read without running code.
+    """Read the tensors of a PyTorch checkpoint on the CPU, by name, without running code.
 
     Args:
         file: a file that ``torch.save`` wrote.
-        inner: key under which the tensors lie, where the checkpoint holds more than them.
+        inner: key of the tensors, where the checkpoint holds more than them.
 
     Raises:
-        DataError: it is no checkpoint, or holds objects that only running code could restore.
+        DataError: it is not a checkpoint, or holds objects that can only be restored by running code.
     """
     required("torch", "diffusion")
     # Training scripts save the epoch and the best score as numpy scalars next to the tensors.
@@ -97,8 +97,8 @@ def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:
     """Put the tensors into the network and return it, ready for use and in float32.
 
     Raises:
-        DataError: names, shapes or types differ, since a network filled in part would embed noise, or a tensor holds
-            NaN or infinities; the message names it.
+        DataError: names, shapes or types differ (a partly filled network would embed noise), or a tensor holds NaN or
+            infinities; the message names it.
     """
     fill_network(network, state, file)
     return network.float().eval()

@@ -1,8 +1,8 @@
-"""Microsoft's CLAP of 2023 as a network of PyTorch: HTSAT and GPT-2 of transformers, and two projections.
+"""Microsoft's CLAP of 2023 as a PyTorch network: HTSAT and GPT-2 of transformers, and two projections.
 
 Written after the modules ``models.clap`` and ``models.htsat`` of the package msclap 1.3.4. Its HTSAT is that of
-transformers' `ClapAudioModel` under other names, with queries, keys and values in one matrix. It is given 44.1 kHz, and
-its mel bands are those of 32 kHz: the filters that lie in the checkpoint count.
+transformers' `ClapAudioModel` under other names, with queries, keys and values in one matrix. It takes 44.1 kHz, and
+its mel bands are those of 32 kHz: the filters in the checkpoint are the ones that count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metrics.networks.checkpoint import required
 WINDOW, HOP, BANDS = 1024, 320, 64
 PROJECTED = 1024
 POSITIONS = 1024
-"""Tokens that GPT-2 reads; the package cuts no text, and cannot embed one that is longer."""
+"""Tokens that GPT-2 reads; the package does not cut texts, and cannot embed a longer one."""
 
 _QUIETEST = 1e-10
 _AUDIO, _TEXT = "audio_encoder.base.htsat.", "caption_encoder.base."
@@ -25,7 +25,7 @@ _UNUSED = re.compile(
     r"logit_scale|.*\.(attn_mask|masked_bias|relative_position_index)|caption_encoder\.base\.h\.\d+\.attn\.bias|"
     r"audio_encoder\.base\.htsat\.(tscam_conv|head)\..*"
 )
-"""What only training and the classifier need, and constants that the networks compute themselves."""
+"""Parts that only training and the classifier need, and constants that the networks compute themselves."""
 
 _RENAMED = (
     (r"^spectrogram_extractor\.stft\.conv_(real|imag)\.", r"\1."),
@@ -43,7 +43,7 @@ _RENAMED = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What of the network may be smaller in a test.
+    """Sizes of the network that may be smaller in a test.
 
     Attributes:
         depths: blocks in each of HTSAT's four stages.
@@ -64,7 +64,7 @@ class Sizes:
 
 
 def renamed(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors of a checkpoint of msclap as `network` names them."""
+    """Return the tensors of an msclap checkpoint under the names that `network` gives them."""
     found: dict[str, Any] = {}
     for name, tensor in state.items():
         if _UNUSED.fullmatch(name):
@@ -86,7 +86,7 @@ def renamed(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def network(sizes: Sizes) -> Any:
-    """The network with random weights; its methods ``audio`` and ``text`` give vectors, shape (batch, 1024).
+    """Build the network with random weights; its methods ``audio`` and ``text`` give vectors, shape (batch, 1024).
 
     ``audio`` takes waveforms at 44.1 kHz, shape (batch, frames ≤ 327,360), ``text`` token ids and attention mask.
     """
@@ -123,7 +123,7 @@ def network(sizes: Sizes) -> Any:
 
         def text(self, tokens: Any, mask: Any) -> Any:
             states = self.gpt2(input_ids=tokens, attention_mask=mask)[0]
-            last = torch.ne(tokens, 0).sum(-1) - 1  # token 0 fills up, and is the exclamation mark
+            last = torch.ne(tokens, 0).sum(-1) - 1  # padding is token 0, which is also the exclamation mark
             return self.text_projection(states[torch.arange(len(tokens)), last])
 
     return Clap()

@@ -1,8 +1,8 @@
 """Checkpoints that ``torch.save`` wrote under Python 2, read without running code in them.
 
 Python 2 pickled integers of more than 32 bits, such as the keys of an optimizer's state, as decimal text (the opcode
-``INT``), which the reader of `torch.load` for weights alone does not know. Python 3 pickles them as bytes (``LONG1``).
-Nothing else is changed: what would run code is refused by that reader as ever.
+``INT``), which the weights-only reader of `torch.load` does not know. Python 3 pickles them as bytes (``LONG1``).
+Nothing else is changed: that reader still refuses whatever would run code.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _PICKLES = 5
 
 
 def load_python2_state(file: Path, inner: str, extra: str) -> dict[str, Any]:
-    """The tensors of such a checkpoint on the CPU, by name.
+    """Read the tensors of such a checkpoint on the CPU, by name.
 
     Args:
-        file: what ``torch.save`` wrote, of a release before 1.6 or, where somebody saved it anew, of any.
-        inner: key under which the tensors lie.
-        extra: of the package, to be installed where PyTorch is missing.
+        file: written by ``torch.save`` of a release before 1.6 or, where somebody saved it again, of any.
+        inner: key of the tensors.
+        extra: of the package, to install where PyTorch is missing.
 
     Raises:
         MissingError: there is no such file.
-        DataError: it is no such checkpoint, or holds objects that only running code could restore.
+        DataError: it is no such checkpoint, or holds objects that can only be restored by running code.
     """
     torch = required("torch", extra)
     check_weights(file)
@@ -40,7 +40,7 @@ def load_python2_state(file: Path, inner: str, extra: str) -> dict[str, Any]:
         return load_state(file, inner)
     try:
         content = torch.load(io.BytesIO(with_python3_integers(file.read_bytes())), "cpu", weights_only=True)
-    except Exception as error:  # what unpickling damaged or hostile bytes raises is anybody's guess
+    except Exception as error:  # unpickling damaged or hostile bytes may raise anything
         raise DataError(
             f"{file}: holds more than weights, or is damaged, and is not read ({one_line(error)[:160]}); {AGAIN}"
         ) from error
@@ -51,7 +51,7 @@ def load_python2_state(file: Path, inner: str, extra: str) -> dict[str, Any]:
 
 
 def with_python3_integers(content: bytes) -> bytes:
-    """The bytes of a checkpoint with its long integers written as Python 3 writes them.
+    """Return the bytes of a checkpoint with its long integers written as Python 3 writes them.
 
     Raises:
         ValueError: it does not begin with that many pickles.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +171,14 @@ def test_a_checkpoint_runs_no_code_and_says_what_is_wrong_with_it(checkpoint: Pa
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
     save_as_python2({"model": {KEY: 1}}, path)
-    with pytest.raises(DataError, match="under 'state'"):
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))}.*'state'"):
         SmallCDPAM(str(path)).embed(tone(0.5))
-    with pytest.raises(DataError, match="does not fit"):  # another network
+    with pytest.raises(DataError, match=re.escape(str(checkpoint))):  # another network
         CDPAM(str(checkpoint)).embed(tone(0.5))
 
 
 def test_mode_and_checkpoint_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="acoustic or content"):
+    with pytest.raises(UsageError, match=r"'both'.*acoustic.*content"):
         CDPAM(mode="both")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingError, match=r"pip download --no-deps cdpam==0\.0\.6"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,7 @@ def test_the_weights_are_the_identity_and_not_the_folder(checkpoint: Path, tmp_p
 def test_a_tokenizer_of_another_vocabulary_is_refused(checkpoint: Path, tmp_path: Path, entries: int) -> None:
     folder = Path(shutil.copytree(checkpoint, tmp_path / "other"))
     tokenizer_of(entries).save_pretrained(folder)
-    with pytest.raises(MissingError, match=f"has {entries} entries, the text encoder 300"):
+    with pytest.raises(MissingError, match=rf"\b{entries} entries.*\b300\b"):
         ClapEmbedder(str(folder)).embed_text(["slow jazz"])
 
 
@@ -202,16 +203,16 @@ def test_pickled_weights_are_read_without_running_code(
 
 
 def test_folders_that_hold_something_else_are_named(checkpoint: Path, tmp_path: Path, music: Audio) -> None:
-    with pytest.raises(MissingError, match=r"no folder .*nowhere; give one, or a hub id"):
+    with pytest.raises(MissingError, match=r"nowhere; .*'checkpoint'"):
         ClapEmbedder("./nowhere").fingerprint()
     other = tmp_path / "bert"
     other.mkdir()
     (other / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(DataError, match="type bert, not clap"):
+    with pytest.raises(DataError, match=rf"{re.escape(str(other))}.*\bbert\b"):
         ClapEmbedder(str(other)).embed(music)
     bare = Path(shutil.copytree(checkpoint, tmp_path / "bare"))
     (bare / "model.safetensors").unlink()
-    with pytest.raises(MissingError, match="no weights"):
+    with pytest.raises(MissingError, match=rf"{re.escape(str(bare))}.*model\.safetensors"):
         ClapEmbedder(str(bare)).embed(music)
     short = Path(shutil.copytree(checkpoint, tmp_path / "short"))
     transformers.ClapFeatureExtractor(max_length_s=5).save_pretrained(short)
@@ -229,5 +230,5 @@ def test_a_hub_id_without_network_says_what_to_run(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_presentation_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(UsageError, match="must be cosine or unit"):
+    with pytest.raises(UsageError, match=r"'percent'.*cosine.*unit"):
         ClapScore(str(checkpoint), presentation="percent")  # type: ignore[arg-type]

@@ -133,7 +133,7 @@ def test_a_clip_that_cannot_be_prepared_costs_no_other(program: Callable[..., Co
 
 def test_a_vector_for_each_window_is_wanted(program: Callable[..., CommandEmbedder]) -> None:
     body = "vectors[request['id']] = np.ones((len(request['windows']) - 1, 527))\n"
-    with pytest.raises(DataError, match="1 vectors of its 2 windows"):
+    with pytest.raises(DataError, match=r"\b1 vectors .*\b2 windows"):
         program(body, CLASSES, front_end=PASST.name).embed(music(12))
 
 
@@ -153,7 +153,7 @@ def test_settings_of_ones_own_prepare_and_cut(program: Callable[..., CommandEmbe
 
 def test_an_unknown_front_end_is_refused() -> None:
     embedder = CommandEmbedder(["x", "{requests}", "{vectors}"], 2, front_end="stable-audio-metrics-past")
-    with pytest.raises(UsageError, match="did you mean 'stable-audio-metrics-passt'"):
+    with pytest.raises(UsageError, match="'stable-audio-metrics-passt'"):
         embedder.published_front_end  # noqa: B018
 
 

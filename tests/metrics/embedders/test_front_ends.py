@@ -292,9 +292,9 @@ def test_identities_without_a_front_end_are_what_they_were_and_with_one_differ(t
 
 @pytest.mark.parametrize("name", ["clap-laion", "vggish", "pann"])
 def test_an_unknown_front_end_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="did you mean 'kadtk'"):
+    with pytest.raises(UsageError, match="'kadtk'"):
         load_embedder(EmbedderRef(name, {"front_end": "kadtc"}))
-    with pytest.raises(UsageError, match="leave it out"):
+    with pytest.raises(UsageError, match="tunebench"):
         load_embedder(EmbedderRef(name, {"front_end": "tunebench"}))
 
 

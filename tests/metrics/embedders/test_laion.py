@@ -160,7 +160,7 @@ def test_laion_refuses_a_tokenizer_that_is_not_there(
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(MissingError, match="has 5 entries, the text encoder 50,265"):
+    with pytest.raises(MissingError, match=r"\b5 entries.*\b50,265\b"):
         SmallLaion(str(laion_checkpoint), amodel="HTSAT-tiny", tokenizer=str(tmp_path)).embed_text(["slow jazz"])
 
 
@@ -335,7 +335,7 @@ def test_checkpoints_run_no_code(tmp_path: Path) -> None:
 
     path = tmp_path / "malice.pt"
     torch.save({"state_dict": {"weight": torch.zeros(1)}, "extra": Malice()}, path)
-    with pytest.raises(DataError, match=r"malice\.pt: holds more than weights"):
+    with pytest.raises(DataError, match=r"malice\.pt: .*weights"):
         load_state(path, "state_dict")
     assert not (tmp_path / "ran").exists()
     path.write_bytes(b"not a checkpoint at all")
