@@ -1,1 +1,1 @@
-"""Notes, onsets, tempo and key, found in audio; each is worked out once for a clip and shared by all metrics."""
+"""Notes, onsets, tempo and key, found in audio; each is computed once per clip and shared by all metrics."""

@@ -28,19 +28,19 @@ STEP = 0.2
 """Seconds."""
 
 QUALITIES = {"": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "m7": (0, 3, 7, 10)}
-"""Semitones above the root. Sevenths are told from triads so that jazz is not read as other triads."""
+"""Semitones above the root. Sevenths are distinguished from triads so that jazz is not read as other triads."""
 
 BASS_BELOW = 52
-"""MIDI pitch below which what sounds is the bass."""
+"""MIDI pitch below which sounding pitches count as the bass."""
 
 BASS_WEIGHT = 0.2
-"""What a bass on the chord's root adds to the cosine."""
+"""Added to the cosine if the bass plays the chord's root."""
 
 SHARPNESS = 10.0
 """Log-odds of a cosine of 1 against 0."""
 
 STAYING = 6.0
-"""Log-odds of a chord's going on to its changing to a certain other one."""
+"""Log-odds of a chord continuing against its changing to one particular other chord."""
 
 CLEAR = 0.75
 """Share of what sounds during a chord that belongs to it, from which it is clear."""
@@ -80,7 +80,7 @@ class Chords:
 
 
 def chords_of(clip: DecodedClip) -> Chords:
-    """The clip's chords, found once, of its own notes where it is a file of notes; silence has none.
+    """Return the clip's chords, found once, from its own notes where it is a file of notes; silence has none.
 
     Raises:
         MissingError: the transcriber's weights are missing or are not those of this version.
@@ -96,14 +96,15 @@ def chords_of(clip: DecodedClip) -> Chords:
 
 
 def chords_in(posterior: Posterior, times: npt.NDArray[np.float64]) -> Chords:
-    """The chords in the posterior of sounding notes, shape (frames, 88), whose frames have ``times`` in seconds."""
+    """Find the chords in the posterior of sounding notes, shape (frames, 88), whose frames have ``times`` in
+    seconds."""
     steps = (times / STEP).astype(np.int64)
     low = np.where(np.arange(posterior.shape[1]) + LOWEST_PITCH < BASS_BELOW, posterior, 0)
     return find_chords(*(_summed(class_frames(part), steps) for part in (posterior, low)))
 
 
 def chords_of_notes(notes: Notes) -> Chords:
-    """The chords of known notes, each as loud as any other; drums have none."""
+    """Find the chords of known notes, each as loud as any other; drums have none."""
     pitched = [note for note in notes.events if not note.drum]
     count = math.ceil(max((note.onset + note.duration for note in pitched), default=0.0) / STEP)
     sounding, bass = np.zeros((count, 12)), np.zeros((count, 12))
@@ -117,11 +118,11 @@ def chords_of_notes(notes: Notes) -> Chords:
 
 
 def find_chords(sounding: Classes, bass: Classes) -> Chords:
-    """The best sequence of chords.
+    """Find the best sequence of chords.
 
     Args:
         sounding: seconds that each pitch class sounds in each step, shape (steps, 12) from C up.
-        bass: of these, what lies below MIDI pitch 52.
+        bass: the part of these below MIDI pitch 52.
     """
     if not len(sounding):
         return Chords((), NOTHING, NOTHING, np.zeros(0, dtype=np.int64))
@@ -133,14 +134,15 @@ def find_chords(sounding: Classes, bass: Classes) -> Chords:
 
 
 def _summed(rows: Classes, group: Steps) -> Classes:
-    """The sums of consecutive rows by their group, which ascends from 0, shape (groups, 12)."""
+    """Compute the sum consecutive rows by their group, which ascends from 0, shape (groups, 12)."""
     sums = np.zeros((int(group[-1]) + 1 if len(group) else 0, rows.shape[1]))
     np.add.at(sums, group, rows)
     return sums
 
 
 def _log_odds(sounding: Classes, bass: Classes) -> Classes:
-    """How well each chord fits each step, shape (steps, chords): the cosine of the square roots, and the bass."""
+    """Compute how well each chord fits each step, shape (steps, chords): the cosine of the square roots, and the
+    bass."""
     loudness = np.sqrt(sounding)
     norm = np.linalg.norm(loudness, axis=1, keepdims=True)
     fit = loudness @ (_TONES / np.linalg.norm(_TONES, axis=1, keepdims=True)).T / np.where(norm > 0, norm, 1)
@@ -151,7 +153,7 @@ def _log_odds(sounding: Classes, bass: Classes) -> Classes:
 
 
 def _best_path(log_odds: Classes) -> Steps:
-    """Viterbi: from step to step the chord stays, or gives way to the best before it at a price."""
+    """Find the best path by Viterbi: in each step the chord stays or, at a price, follows the best one before it."""
     count, chords = log_odds.shape
     score, before = log_odds[0], np.zeros((count, chords), dtype=np.int64)
     for step in range(1, count):

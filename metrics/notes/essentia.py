@@ -1,4 +1,4 @@
-"""essentia, with its logging off: it writes tens of thousands of warnings about ordinary music."""
+"""essentia, with its logging off: it writes tens of thousands of warnings for ordinary music."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.errors import MissingError
 
 @cache
 def quiet_essentia() -> Any:
-    """The module ``essentia.standard``.
+    """Import the module ``essentia.standard``.
 
     Raises:
         MissingError: essentia is not installed.

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 FREEDOM = 0.04
-"""Share of a heard spacing by which the fitted one may differ; tempos within it count as right (Gouyon et al. 2006)."""
+"""Share by which the fitted spacing may differ from a detected one; tempos within it count as right (Gouyon et al.
+2006)."""
 
-_COARSE = 0.1  # lines that a grid may slip over all onsets between two coarse spacings
+_COARSE = 0.1  # drift over all onsets between two coarse spacings, in lines of the grid
 _FINE = 1e-3
-_AT_ONCE = 1 << 18  # spacings × onsets that are tried in one go; long clips need no more memory than short ones
+_AT_ONCE = 1 << 18  # spacings × onsets that are tried together, so that memory does not grow with the clip
 
 Times = npt.NDArray[np.float64]
 
@@ -27,7 +28,7 @@ class Lines(NamedTuple):
 
 
 def fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
-    """The best phase of lines of each spacing, exactly.
+    """Find the best phase of lines of each spacing, exactly.
 
     The mean circular distance is piecewise linear in the phase and convex only at onsets, so one of the
     onsets lies on one of the best lines. Sorted prefix sums try them all in O(n log n).
@@ -47,7 +48,7 @@ def fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
 def _fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
     count = len(onsets)
     position = np.sort((onsets / spacings[:, np.newaxis]) % 1.0, axis=1)
-    # Twice round the circle, each spacing in a stretch of its own, so one flat search serves all of them.
+    # Twice around the circle, with each spacing in a stretch of its own, so one flat search serves all of them.
     twice = np.concatenate([position, position + 1], axis=1)
     stretch = 3.0 * np.arange(len(spacings))[:, np.newaxis]
     half = np.searchsorted((twice + stretch).ravel(), (position + stretch + 0.5).ravel(), side="right")
@@ -66,15 +67,15 @@ def _fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
 
 
 def fit_lines(onsets: Times, spacing: float, freedom: float = FREEDOM) -> Lines:
-    """The lines that lie nearest to the onsets, of a spacing within ± ``freedom`` of the given one and any phase.
+    """Find the lines nearest to the onsets, with a spacing within ± ``freedom`` of the given one and any phase.
 
-    All spacings are tried that let the lines slip by a tenth of one over the onsets; the best is then refined to a
+    Spacings are tried in steps that shift the lines by a tenth of one over the onsets; the best is then refined to a
     thousandth.
 
     Args:
         onsets: seconds, ascending, shape (onsets,), at least one.
         spacing: seconds, > 0.
-        freedom: a share of the spacing, in [0, 1); 0 keeps it as it is.
+        freedom: a share of the spacing, in [0, 1); 0 keeps the spacing fixed.
     """
     low, high = spacing * (1 - freedom), spacing * (1 + freedom)
     passed = float(onsets[-1] - onsets[0]) / spacing  # lines between the first onset and the last

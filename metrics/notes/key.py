@@ -63,7 +63,7 @@ class EstimatedKey:
 
 
 def key_of(clip: DecodedClip) -> EstimatedKey | None:
-    """The clip's key at A = 440 Hz, estimated once, or None where no pitches are found.
+    """Return the clip's key at A = 440 Hz, estimated once, or None where no pitches are found.
 
     Raises:
         MissingError: essentia is not installed.
@@ -77,7 +77,7 @@ def key_of(clip: DecodedClip) -> EstimatedKey | None:
 
 
 def estimate_key(samples: Samples) -> EstimatedKey | None:
-    """The key of mono audio at 44,100 Hz, float32 of shape (frames,)."""
+    """Estimate the key of mono audio at 44,100 Hz, float32 of shape (frames,)."""
     tonic, mode, strength = quiet_essentia().KeyExtractor(sampleRate=RATE, profileType="bgate")(samples)
     if not strength > 0:
         return None

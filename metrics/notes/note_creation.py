@@ -1,8 +1,8 @@
-"""From the posteriors of Basic Pitch to notes.
+"""Create notes from the posteriors of Basic Pitch.
 
 The steps are those of the published note creation (Bittner et al., ICASSP 2022, section 2.3, and release
-0.4.0): peaks of the onset posterior, sharpened by rises of the note posterior, begin notes; what energy is
-left after them is filled with notes grown from its strongest frames ("melodia" filling).
+0.4.0): peaks of the onset posterior, sharpened by rises of the note posterior, begin notes; the energy that remains
+after them is filled with notes grown from its strongest frames ("melodia" filling).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOWEST_PITCH = 21
 ONSET_THRESHOLD = 0.6
 FRAME_THRESHOLD = 0.4
 MIN_FRAMES = 8
-"""A note is longer than this many frames of 11.6 ms."""
+"""A note must be longer than this many frames of 11.6 ms."""
 
 PATIENCE = 11
 """Frames in a row below the frame threshold that end a note."""
@@ -27,7 +27,7 @@ Matrix = npt.NDArray[np.float32]
 
 
 class FrameNote(NamedTuple):
-    """A note in frames: from ``start`` up to and without ``end``, in posterior row ``row``, with its mean
+    """A note in frames: from ``start`` up to but without ``end``, in posterior row ``row``, with its mean
     posterior."""
 
     start: int
@@ -37,7 +37,7 @@ class FrameNote(NamedTuple):
 
 
 def create_notes(frames: Matrix, onsets: Matrix) -> list[FrameNote]:
-    """Notes in the posteriors of sounding and beginning notes, each of shape (frames, pitches)."""
+    """Create notes from the posteriors of sounding and beginning notes, each of shape (frames, pitches)."""
     remaining = frames.copy()
     found = [
         *_notes_at_onsets(remaining, onset_peaks(frames, onsets)),
@@ -47,7 +47,7 @@ def create_notes(frames: Matrix, onsets: Matrix) -> list[FrameNote]:
 
 
 def onset_peaks(frames: Matrix, onsets: Matrix) -> Iterable[tuple[int, int]]:
-    """(frame, row) of every local maximum in time that reaches the onset threshold, latest first."""
+    """Yield (frame, row) of every local maximum in time that reaches the onset threshold, latest first."""
     sharpened = np.maximum(onsets, inferred_onsets(frames, onsets))
     inner = sharpened[1:-1]
     peak = (inner > sharpened[:-2]) & (inner > sharpened[2:]) & (inner >= ONSET_THRESHOLD)
@@ -56,7 +56,7 @@ def onset_peaks(frames: Matrix, onsets: Matrix) -> Iterable[tuple[int, int]]:
 
 
 def inferred_onsets(frames: Matrix, onsets: Matrix, lags: int = 2) -> Matrix:
-    """Rises of the note posterior against the one and two frames before, scaled to the maximum of
+    """Compute the rises of the note posterior against the one and two frames before, scaled to the maximum of
     ``onsets``."""
     rise = np.zeros_like(frames)
     if len(frames) > lags:
@@ -66,7 +66,7 @@ def inferred_onsets(frames: Matrix, onsets: Matrix, lags: int = 2) -> Matrix:
 
 
 def _notes_at_onsets(remaining: Matrix, peaks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Follow each onset until the energy stays low, and take the note's energy away."""
+    """Follow each onset until the energy stays low, and subtract the note's energy."""
     last = len(remaining) - 1
     for start, row in peaks:
         stop, quiet = _follow(remaining[start + 1 : last, row])
@@ -77,10 +77,9 @@ def _notes_at_onsets(remaining: Matrix, peaks: Iterable[tuple[int, int]]) -> Ite
 
 
 def _notes_in_remaining_energy(remaining: Matrix) -> Iterator[tuple[int, int, int]]:
-    """Grow notes both ways from the strongest remaining frame, again and again, and take their energy
-    away."""
+    """Grow notes both ways from the strongest remaining frame, repeatedly, and subtract their energy."""
     last = len(remaining) - 1
-    # Energy is only ever taken away, so one stable sort visits the frames in the order of a repeated argmax.
+    # Energy is only ever subtracted, so one stable sort visits the frames in the order of a repeated argmax.
     middles, rows = np.nonzero(remaining > FRAME_THRESHOLD)
     strongest = np.argsort(-remaining[middles, rows], kind="stable")
     for middle, row in zip(middles[strongest].tolist(), rows[strongest].tolist(), strict=True):
@@ -97,7 +96,7 @@ def _notes_in_remaining_energy(remaining: Matrix) -> Iterator[tuple[int, int, in
 
 
 def _follow(energy: Matrix) -> tuple[int, int]:
-    """Frames passed until the energy has stayed low for long enough or ended, and how many of the last were
+    """Count the frames passed until the energy has stayed low for long enough or ended, and how many of the last were
     low."""
     quiet = 0
     passed = 0

@@ -1,8 +1,8 @@
-"""When notes begin, heard as the moments at which the spectrum rises.
+"""When notes begin: the moments at which the spectrum rises.
 
 SuperFlux: S. Böck, G. Widmer: Maximum Filter Vibrato Suppression for Onset Detection. DAFx 2013. Windows are short
-(23 ms), since long ones blur dense drums. Attacks that are too soft for them (strings, winds, choirs) are sought with a
-second setting, and where even that sees no clear rise, a clip has no onsets that its rhythm could be taken from.
+(23 ms), since long ones blur dense drums. Attacks that are too soft for them (strings, winds, choirs) are searched for
+with a second setting; if that finds no clear rise either, a clip has no onsets to analyze its rhythm with.
 Onsets are not taken from the transcribed notes: their frames are twice as long, and a slow attack is detected late by
 a varying time.
 """
@@ -23,23 +23,23 @@ VERSION = "superflux@1"
 
 RATE = 22_050
 RANGE = 80.0
-"""dB below the loudest band at any time: what is quieter counts as silence."""
+"""dB below the loudest band at any time: quieter bands count as silence."""
 
 LOWEST = 27.5
 """Lower edge of the lowest band in Hz, that of the piano's lowest key."""
 
 THRESHOLD = 0.05
-"""How far a peak rises above the mean around it, as a share of the range of the flux."""
+"""How far a peak rises above the mean around it, as a share of the flux's range."""
 
 PAUSE = 0.03
-"""Seconds: a peak is the highest value within so many, and is followed by none in as many."""
+"""Seconds: a peak is the highest value within this time, and no other follows within it."""
 
 AROUND = 0.1
-"""Seconds: the mean that a peak rises above is over so many on either side."""
+"""Seconds on either side of a peak over which the mean is taken that it rises above."""
 
 CLEAR_RISE = 2.5
-"""dB by which a sharp attack rises, in the median and averaged over bands: lone pianos and plucked strings reach it,
-lone winds, bows and voices do not."""
+"""dB by which a sharp attack rises, in the median and averaged over bands: solo pianos and plucked strings reach it,
+solo winds, bows and voices do not."""
 
 SOFT_RISE = 1.0
 """dB by which a soft attack rises over the longer lag; slow choirs and noise stay below."""
@@ -53,8 +53,9 @@ Attacks = Literal["sharp", "soft", "unclear"]
 
 
 class Setting(NamedTuple):
-    """How the flux is computed: samples in a window and from one to the next, mel bands, frames back to what is
-    compared with, and how many neighboring bands there the loudest is taken from (which hides vibrato; 1 for none)."""
+    """How the flux is computed: samples in a window and from one window to the next, mel bands, how many frames back
+    the spectrum is compared with, and over how many neighboring bands its maximum is taken (which hides vibrato; 1 for
+    none)."""
 
     window: int
     hop: int
@@ -73,7 +74,7 @@ SOFT = Setting(window=2048, hop=128, bands=128, lag=6, width=1)
 class HeardOnsets(NamedTuple):
     """Onset times in seconds, ascending, shape (onsets,), and how they begin.
 
-    ``attacks`` says with which setting they were found; ``unclear`` ones are found with neither, and there are none.
+    ``attacks`` says with which setting they were found; ``unclear`` ones are found with neither, and the clip has none.
     ``rise`` is the median rise at the onsets in dB, averaged over the bands.
     """
 
@@ -83,7 +84,7 @@ class HeardOnsets(NamedTuple):
 
 
 def onsets_of(clip: DecodedClip) -> HeardOnsets:
-    """The clip's onsets, detected once; silence has none."""
+    """Return the clip's onsets, detected once; silence has none."""
 
     def compute() -> HeardOnsets:
         heard = sounding(clip, RATE)
@@ -166,12 +167,13 @@ def _mean_around(flux: Flux, around: int) -> npt.NDArray[np.float64]:
 
 
 def _windows(values: npt.NDArray[np.floating[Any]], around: int) -> npt.NDArray[np.floating[Any]]:
-    """Each value with its neighbors on both sides, shape (values, 2 · around + 1); beyond the ends they are 0."""
+    """Return each value with its neighbors on both sides, shape (values, 2 · around + 1); beyond the ends they are
+    0."""
     return np.lib.stride_tricks.sliding_window_view(np.pad(values, around), 2 * around + 1)
 
 
 def _between_frames(flux: Flux, peaks: npt.NDArray[np.intp]) -> Times:
-    """The vertex of the parabola through each peak and its neighbors, in frames."""
+    """Return the vertex of the parabola through each peak and its neighbors, in frames."""
     padded = np.pad(flux.astype(np.float64), 1, mode="edge")
     before, at, after = padded[peaks], padded[peaks + 1], padded[peaks + 2]
     bend = before - 2 * at + after

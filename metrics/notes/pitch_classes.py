@@ -14,16 +14,16 @@ THRESHOLD = 0.35
 """Posterior above which a pitch counts as sounding."""
 
 MIN_SECONDS = 3.0
-"""The least that must sound for any harmony, added over pitches."""
+"""Least time for any harmony, in seconds that pitches sound, added over pitches."""
 
 MIN_SOUNDING = 0.1
 """Seconds of pitch, added over pitches, in a second of music; noise and drums hold 0.06 at most, music 0.3 or more."""
 
 MIN_CLASSES = 3
-"""Two pitch classes belong to some scale whichever they are, and are no melody."""
+"""Any two pitch classes belong to some scale, and are no melody."""
 
 HEARD_SHARE = 0.05
-"""Share of what sounds from which a pitch class counts as played; a single tone's harmonics stay below."""
+"""Share of what sounds from which a pitch class counts as played; harmonics of a single tone stay below."""
 
 SOURCE = f"frames of {VERSION}"
 
@@ -31,7 +31,8 @@ Classes = npt.NDArray[np.float64]
 
 
 def class_frames(posterior: Posterior) -> Classes:
-    """Seconds that each pitch class sounds in each frame, weighted by the posterior, shape (frames, 12) from C up.
+    """Compute the seconds that each pitch class sounds in each frame, weighted by the posterior, shape (frames, 12)
+    from C up.
 
     Args:
         posterior: probabilities that a note sounds, shape (frames, 88) from MIDI pitch 21 up.
@@ -43,7 +44,7 @@ def class_frames(posterior: Posterior) -> Classes:
 
 
 def sounding_of(clip: DecodedClip) -> Classes:
-    """Seconds that each pitch class sounds in a clip, shape (12,) from C up; in silence none.
+    """Return the seconds that each pitch class sounds in a clip, shape (12,) from C up; all 0 for silence.
 
     Raises:
         MissingError: the network's weights are missing or are not those of this version.
@@ -53,14 +54,14 @@ def sounding_of(clip: DecodedClip) -> Classes:
 
 
 def heard_classes(sounding: Classes) -> int:
-    """How many pitch classes have at least 5 % of what sounds, 0 to 12; ``sounding`` as `sounding_of` gives it."""
+    """Count the pitch classes with at least 5 % of what sounds, 0 to 12; ``sounding`` as `sounding_of` gives it."""
     return int(np.count_nonzero(sounding >= HEARD_SHARE * sounding.sum())) if sounding.any() else 0
 
 
 def needed_seconds(clip: DecodedClip) -> float:
-    """How long pitches must sound, added over pitches, for the clip to have any harmony.
+    """Return how long pitches must sound, added over pitches, for the clip to have any harmony.
 
-    It is 3 s, or more for a clip that is longer than 30 s without the silence around it: noise gathers pitches, too.
+    3 s, or more for a clip that is longer than 30 s without the silence around it: noise accumulates pitches, too.
     """
     heard = sounding(clip, RATE)
     return MIN_SECONDS if heard is None else max(MIN_SECONDS, MIN_SOUNDING * len(heard[0]) / RATE)

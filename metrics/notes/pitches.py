@@ -16,21 +16,21 @@ Pitches = npt.NDArray[np.int64]
 
 
 def pitches_of(clip: DecodedClip) -> tuple[Pitches, str]:
-    """MIDI pitches, shape (notes,), and their source: ``symbolic`` for the clip's own notes, else the transcriber."""
+    """Return the MIDI pitches, shape (notes,), and their source: ``symbolic`` for known notes, else the transcriber."""
     if clip.notes is not None and clip.notes.origin == "symbolic":
         return clip.notes.pitches, "symbolic"
     return transcription.transcription_of(clip).pitches, transcription.VERSION
 
 
 def known_pitches(clip: DecodedClip) -> Pitches | None:
-    """The pitches that the audio was rendered from, where somebody knows them and there are any."""
+    """Return the pitches that the audio was rendered from, where they are known and there are any."""
     if clip.notes is None or clip.notes.origin != "known" or not len(clip.notes.pitches):
         return None
     return clip.notes.pitches
 
 
 def validated_pitches(pitches: Iterable[Any]) -> Pitches:
-    """MIDI pitches as an integer array, shape (notes,).
+    """Return MIDI pitches as an integer array, shape (notes,).
 
     Raises:
         DataError: no pitches, another shape than (notes,), or a value that is not a whole number from 0 to 127.

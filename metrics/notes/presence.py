@@ -1,4 +1,4 @@
-"""Does a clip hold music at all? Silence, noise and a single tone do not, whatever a tagger calls them."""
+"""Whether a clip holds music at all: silence, noise and a single tone do not, whatever tags a tagger gives them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from metrics.notes.signal import sounding
 RATE = 16_000
 
 MIN_STROKES = 1.0
-"""Strokes in a second of rhythm without pitch; a tone that is struck every other second is none."""
+"""Strokes per second from which a clip without pitches has a rhythm; a tone every two seconds has none."""
 
 FRAME = 0.05
-"""Seconds over which a level is measured."""
+"""Seconds over which the level is measured."""
 
 RISE = 6.0
-"""dB by which the level rises within two frames at a stroke. That of steady noise of any color varies by less."""
+"""dB by which the level rises within two frames at a stroke. The level of steady noise of any color varies by less."""
 
 
 def why_no_music(clip: DecodedClip) -> str | None:
-    """Why the clip holds neither pitches of three classes nor a rhythm of strokes, in words, or None for music.
+    """Return why the clip holds neither pitches of three classes nor a rhythm of strokes, in words, or None for music.
 
     Raises:
         MissingError: the transcriber's weights are missing or are not those of this version.
@@ -43,7 +43,7 @@ def why_no_music(clip: DecodedClip) -> str | None:
 
 
 def strokes(samples: Samples, rate: int = RATE) -> int:
-    """How often the level rises suddenly in mono audio of shape (frames,).
+    """Count how often the level rises suddenly in mono audio of shape (frames,).
 
     The differences of neighboring samples are taken first, since slow waves (brown noise, wind) have no steady level.
     """

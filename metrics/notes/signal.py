@@ -1,4 +1,4 @@
-"""The form in which a clip is handed to the listening algorithms."""
+"""The form in which analysis algorithms get a clip."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SILENCE = 1e-4
 """Peak below which a clip counts as silent: −80 dB relative to full scale."""
 
 OVERLOAD = 1e6
-"""Peak above which samples cannot be audio; the float32 arithmetic further on would overflow."""
+"""Peak above which samples cannot be audio; later float32 arithmetic would overflow."""
 
 QUIET = 1e-3
 """Level below which a clip's ends count as silence: −60 dB relative to its peak."""
 
 _FRAME = 0.01  # seconds over which the level of the ends is taken
-_LEAD = 5  # of these frames are kept before the music, so that its first attack is one
+_LEAD = 5  # of these frames are kept before the music, so that its first attack is detected
 
 
 def audible(clip: DecodedClip, rate: int) -> Samples | None:
-    """Mono at ``rate`` Hz with a peak of 1, shape (frames,), or None for silence.
+    """Return the clip as mono at ``rate`` Hz with a peak of 1, shape (frames,), or None for silence.
 
-    Trackers and peak pickers hold absolute thresholds; at one common peak a clip scores the same at any level.
+    Trackers and peak pickers have absolute thresholds; at one common peak a clip scores the same at any level.
     """
     return clip.share(f"audible:{rate}@1", lambda: _audible(clip, rate))
 
 
 def sounding(clip: DecodedClip, rate: int) -> tuple[Samples, float] | None:
-    """As `audible`, without the silence before and after the music, and the second at which that begins."""
+    """Return `audible` without the silence before and after the music, and the second at which the music begins."""
     samples = audible(clip, rate)
     if samples is None:
         return None
@@ -38,7 +38,7 @@ def sounding(clip: DecodedClip, rate: int) -> tuple[Samples, float] | None:
 
 
 def sounding_part(samples: Samples, rate: int) -> tuple[int, int]:
-    """First and last frame, exclusive, of the music and of up to 50 ms before it; what is 60 dB below the peak is
+    """Return the first and last frame, exclusive, of the music and up to 50 ms before it; 60 dB below the peak is
     silence.
 
     Levels are standard deviations over 10 ms, so that single clicks, dither and an offset do not count as music.

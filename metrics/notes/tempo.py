@@ -20,7 +20,7 @@ VERSION = "essentia-multifeature@2"
 RATE = 44_100
 
 SLOWEST, FASTEST = 30.0, 300.0
-"""Beats a minute outside which the tracker, which searches 40–208, met no beat but silence or a constant tone."""
+"""Beats per minute outside which the tracker, which searches 40–208, found silence or a constant tone and no beat."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,9 @@ class Tempo:
     """What the tracker found.
 
     Attributes:
-        bpm: beats a minute as tracked, in [30, 300].
-        confidence: agreement of the five trackers inside, in (0, 5.32]; its documentation calls values up to 1.5 low
-            and
-            from 3.5 excellent. It is 0, and there is no tempo, for clips shorter than about 6 s.
+        bpm: beats per minute as tracked, in [30, 300].
+        confidence: agreement of the five internal trackers, in (0, 5.32]; its documentation calls values up to 1.5 low
+            and from 3.5 excellent. It is 0, and there is no tempo, for clips shorter than about 6 s.
     """
 
     bpm: float
@@ -44,7 +43,7 @@ class Tempo:
 
 
 def tempo_of(clip: DecodedClip) -> Tempo | None:
-    """The clip's tempo, tracked once between the silences around it, or None where there is no beat to follow.
+    """Return the clip's tempo, tracked once between the silences around it, or None where there is no beat to follow.
 
     Raises:
         MissingError: essentia is not installed.

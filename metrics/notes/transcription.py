@@ -34,7 +34,7 @@ EDGE_FRAMES = 15
 KEPT_FRAMES = 172 - 2 * EDGE_FRAMES
 
 BATCH = 4
-"""Windows per call of the network; bounds memory for long clips."""
+"""Windows per call of the network; limits memory for long clips."""
 
 SHA256 = "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec"
 
@@ -66,7 +66,7 @@ class Transcription:
 
 @dataclass(frozen=True)
 class Posteriors:
-    """What the network says of a clip, tuned to A = 440 Hz.
+    """The network's output for a clip, tuned to A = 440 Hz.
 
     Attributes:
         sounding: probability that a note sounds, shape (frames, 88) from MIDI pitch 21 up.
@@ -79,7 +79,7 @@ class Posteriors:
     times: npt.NDArray[np.float64]
 
     def notes(self) -> Transcription:
-        """The notes in them."""
+        """Create the notes from the posteriors."""
         times = self.times.tolist()
         notes = [
             TranscribedNote(times[n.start], times[n.end] - times[n.start], n.row + LOWEST_PITCH, n.amplitude)
@@ -89,7 +89,7 @@ class Posteriors:
 
 
 def transcription_of(clip: DecodedClip) -> Transcription:
-    """The clip's transcription, made once; silence has no notes.
+    """Return the clip's transcription, computed once; silence has no notes.
 
     Raises:
         MissingError: the network's weights are missing or are not those of this version.
@@ -103,7 +103,7 @@ def transcription_of(clip: DecodedClip) -> Transcription:
 
 
 def posteriors_of(clip: DecodedClip) -> Posteriors | None:
-    """The clip's posteriors, computed once, or None for silence.
+    """Return the clip's posteriors, computed once, or None for silence.
 
     Raises:
         MissingError: the network's weights are missing or are not those of this version.
@@ -114,7 +114,7 @@ def posteriors_of(clip: DecodedClip) -> Posteriors | None:
         if samples is None:
             return None
         sounding, beginning = posteriors(samples)
-        # A clip whose tuning was corrected is longer or shorter than it was.
+        # A clip whose tuning was corrected is longer or shorter than the original.
         pace = clip.audio.duration * RATE / len(samples)
         return Posteriors(sounding, beginning, frame_times(len(sounding)) * pace)
 
@@ -122,13 +122,13 @@ def posteriors_of(clip: DecodedClip) -> Posteriors | None:
 
 
 def transcribe(samples: Samples) -> Transcription:
-    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,), as it is tuned."""
+    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,), without correcting its tuning."""
     sounding, beginning = posteriors(samples)
     return Posteriors(sounding, beginning, frame_times(len(sounding))).notes()
 
 
 def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:
-    """Probabilities that a note sounds and that one begins, each of shape (frames, 88) from MIDI pitch 21
+    """Compute the probabilities that a note sounds and that one begins, each of shape (frames, 88) from MIDI pitch 21
     up."""
     windows = _windows(samples)
     session = _session()
@@ -145,7 +145,7 @@ def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:
 
 
 def frame_times(count: int) -> npt.NDArray[np.float64]:
-    """Time of each joined frame in seconds, shape (count,).
+    """Compute the time of each joined frame in seconds, shape (count,).
 
     A window hop is 141.27 frame hops while 142 frames of each window are kept, so the times are counted from
     the start of each frame's own window; otherwise they would drift by 3 ms a window.
@@ -156,7 +156,7 @@ def frame_times(count: int) -> npt.NDArray[np.float64]:
 
 
 def _windows(samples: Samples) -> Samples:
-    """Cut into overlapping windows, shape (windows, 43844, 1), with half an overlap of zeros in front."""
+    """Cut samples into overlapping windows, shape (windows, 43844, 1), with half an overlap of zeros in front."""
     count = max(1, -(-len(samples) // WINDOW_HOP))
     padded = np.zeros((count - 1) * WINDOW_HOP + WINDOW, dtype=np.float32)
     padded[OVERLAP // 2 : OVERLAP // 2 + len(samples)] = samples

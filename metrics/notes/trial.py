@@ -1,4 +1,4 @@
-"""Try out what metrics analyse audio with, so that their ``require`` says what is missing before any clip is scored."""
+"""Try the parts that metrics analyze audio with, so that ``require`` says what is missing before any clip is scored."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from metrics.notes import key, onsets, tempo, transcription
 
 
 def try_transcriber() -> None:
-    """As `try_out`, for the notes of a clip."""
+    """Try out the transcriber, as `try_out`."""
     try_out(transcription.VERSION, transcription.transcribe, transcription.RATE)
 
 
 def try_onsets() -> None:
-    """As `try_out`, for the onsets of a clip."""
+    """Try out the onset detector, as `try_out`."""
     try_out(onsets.VERSION, onsets.detect_onsets, onsets.RATE)
 
 
 def try_tempo() -> None:
-    """As `try_out`, for the tempo of a clip."""
+    """Try out the tempo tracker, as `try_out`."""
     try_out(tempo.VERSION, tempo.track_tempo, tempo.RATE)
 
 
 def try_key() -> None:
-    """As `try_out`, for the key of a clip."""
+    """Try out the key estimator, as `try_out`."""
     try_out(key.VERSION, key.estimate_key, key.RATE)
 
 
 def try_out(name: str, analyse: Callable[[Samples], object], rate: int) -> None:
-    """Have a part analyse a tenth of a second of noise, for which it imports and loads all that it uses on clips.
+    """Let a part analyze a tenth of a second of noise, so that it imports and loads everything it uses on clips.
 
     Args:
         name: the part, such as ``basic-pitch@1``.

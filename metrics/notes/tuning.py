@@ -1,7 +1,7 @@
-"""How far a clip's tuning lies from A = 440 Hz, and the clip without it.
+"""How far a clip's tuning is from A = 440 Hz, and the clip with its tuning corrected.
 
 Transcribers and key estimators read pitches on the grid of A = 440 Hz; half way between two of its lines they find
-fewer notes and other keys. The deviation is the circular mean of what the peaks of the spectrum lie off that grid,
+fewer notes and other keys. The deviation is the circular mean of the distances of spectral peaks from that grid,
 as in K. Dressler, S. Streich: Tuning frequency estimation using circular statistics. ISMIR 2007.
 """
 
@@ -23,22 +23,23 @@ LOWEST, HIGHEST = 80.0, 1200.0
 """Hz. Below, a bin is wider than a semitone; above, more and more peaks are harmonics, which lie off the grid."""
 
 PEAKS = 20
-"""The strongest peaks of a frame that count."""
+"""Number of strongest peaks of a frame that count."""
 
 CERTAIN = 8.0
 """Number of peaks × squared length of their mean direction from which they agree (Rayleigh's test, p = e⁻⁸)."""
 
 NEGLIGIBLE = 8.0
-"""Cents up to which a clip is left as it is; what reads its pitches does not notice them."""
+"""Cents up to which a clip is left as it is; the analysis of pitches does not notice them."""
 
 Vector = npt.NDArray[np.float64]
 
 
 def estimate_tuning(samples: Samples, rate: int = RATE) -> tuple[float, float]:
-    """Deviation from A = 440 Hz in cents, in [−50, 50), and Rayleigh's statistic of the peaks' agreement on it, ≥ 0.
+    """Estimate the deviation from A = 440 Hz in cents, in [−50, 50), and Rayleigh's statistic of the peaks' agreement,
+    ≥ 0.
 
     Args:
-        samples: mono, shape (frames,); shorter than one window of 0.74 s at 11,025 Hz is filled up with zeros.
+        samples: mono, shape (frames,); padded with zeros if shorter than one window of 0.74 s at 11,025 Hz.
         rate: in Hz.
     """
     frequency, weight = _peaks(samples, rate)
@@ -52,7 +53,8 @@ def estimate_tuning(samples: Samples, rate: int = RATE) -> tuple[float, float]:
 
 
 def tuning_of(clip: DecodedClip) -> float:
-    """Cents by which the clip is tuned above A = 440 Hz, in [−50, 50); 0 where its pitches agree on no tuning."""
+    """Return the cents by which the clip is tuned above A = 440 Hz, in [−50, 50); 0 if its pitches agree on no
+    tuning."""
 
     def compute() -> float:
         samples = audible(clip, RATE)
@@ -65,7 +67,7 @@ def tuning_of(clip: DecodedClip) -> float:
 
 
 def in_tune(clip: DecodedClip, rate: int) -> Samples | None:
-    """`audible`, played as much slower or faster as brings its tuning to A = 440 Hz; at most 3 %."""
+    """Return `audible` played slower or faster, by at most 3 %, so that its tuning becomes A = 440 Hz."""
     return clip.share(f"{VERSION}:{rate}", lambda: _in_tune(clip, rate))
 
 
@@ -85,7 +87,8 @@ def detuned(samples: Samples, rate: int, cents: float) -> Samples:
 
 
 def _peaks(samples: Samples, rate: int) -> tuple[Vector, Vector]:
-    """Frequencies in Hz and magnitudes of the strongest peaks of all frames, by a parabola through the logarithms."""
+    """Find frequencies in Hz and magnitudes of the strongest peaks of all frames, by a parabola through the
+    logarithms."""
     padded = np.pad(samples, (0, max(0, FFT - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
     spectrum = np.log(np.abs(np.fft.rfft(frames * np.hanning(FFT).astype(np.float32), axis=1)) + 1e-9)
