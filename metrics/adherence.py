@@ -28,20 +28,27 @@ ACCURACY_2 = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
 """Multiples of the prompted tempo that count as right, the last two beside it: Gouyon et al. call it accuracy 2."""
 
 GUESSES = (40.0, 208.0)
-"""bpm between which a random guess lies, uniform in its logarithm: what the tracker searches."""
+"""Range of tempos in bpm that a random guess is drawn from, uniformly in the logarithm: what the tracker searches."""
 
 
 def tempo_matches(bpm: float, asked: float, multiples: Sequence[float] = EXACT) -> bool:
-    """Whether a tempo lies within 4 % of one of the multiples of the one asked for."""
+    """Return whether a tempo lies within 4 % of one of the multiples of the one asked for.
+
+    Args:
+        bpm: the tempo found, > 0.
+        asked: bpm that the prompt asks for, > 0.
+        multiples: factors on ``asked`` that count as right.
+    """
     return any(abs(bpm - asked * multiple) <= TOLERANCE * asked * multiple for multiple in multiples)
 
 
 def chance_of_tempo(asked: float, multiples: Sequence[float] = EXACT) -> float:
-    """Probability that a random guess matches, in [0, 1]: tempos uniform in their logarithm over 40–208 bpm.
+    """Compute the probability that a random guess matches, in [0, 1]: tempos uniform in their logarithm over 40–208
+    bpm.
 
     Args:
         asked: bpm, > 0.
-        multiples: of it that count as right; their tolerances must not overlap.
+        multiples: factors on ``asked`` that count as right; their tolerances must not overlap.
 
     >>> round(chance_of_tempo(100), 4), round(chance_of_tempo(100, OCTAVES), 4)
     (0.0486, 0.1457)
@@ -55,7 +62,7 @@ def chance_of_tempo(asked: float, multiples: Sequence[float] = EXACT) -> float:
 
 
 def key_score(found: Key, asked: Key) -> float:
-    """The MIREX audio key detection score: exact 1, a fifth above .5, relative .3, parallel .2, otherwise 0.
+    """Return the MIREX audio key detection score: exact 1, a fifth above .5, relative .3, parallel .2, otherwise 0.
 
     >>> key_score(Key.named("A minor"), Key.named("C major"))
     0.3

@@ -1,8 +1,8 @@
-"""CLAP score: how near audio lies to the text it was asked for, as one checkpoint of CLAP measures it.
+"""CLAP score: how close audio is to the text of its prompt, as one CLAP checkpoint measures it.
 
 Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
-with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023. Which checkpoint listens moves the score more than
-most models differ, so values of two checkpoints, or of raw and rescaled cosines, are not comparable.
+with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023. The choice of the checkpoint moves the score more
+than most models differ, so values of two checkpoints, or of raw and rescaled cosines, are not comparable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _texts: WeakKeyDictionary[Embedder, dict[str, npt.NDArray[np.float32]]] = WeakKe
 def clap_score(
     windows: npt.ArrayLike, weights: npt.ArrayLike, text: npt.ArrayLike, presentation: Presentation = "cosine"
 ) -> float:
-    """Cosine between the weighted mean of a clip's windows and its text.
+    """Compute the cosine between the weighted mean of a clip's windows and its text.
 
     Args:
         windows: embeddings of the clip, shape (windows, dimension).
@@ -37,7 +37,7 @@ def clap_score(
         presentation: ``cosine``, in [−1, 1], or ``unit``: (cosine + 1) / 2, in [0, 1], as some papers print it.
 
     Raises:
-        DataError: embeddings that are not finite or have no direction, or shapes that do not match.
+        DataError: embeddings that are not finite or are zero, or shapes that do not match.
 
     >>> clap_score([[1, 0], [0, 1]], [1, 1], [0, 2])
     0.7071
@@ -46,17 +46,17 @@ def clap_score(
     """
     rows, share, words = (np.asarray(values, dtype=np.float64) for values in (windows, weights, text))
     if rows.ndim != 2 or not len(rows) or share.shape != rows.shape[:1] or words.shape != rows.shape[1:]:
-        raise DataError(f"windows {rows.shape}, weights {share.shape} and text {words.shape} do not belong together")
+        raise DataError(f"windows {rows.shape}, weights {share.shape} and text {words.shape} do not match")
     audio = share @ rows / share.sum()
     lengths = np.linalg.norm(audio) * np.linalg.norm(words)
     if not (np.isfinite(lengths) and lengths > 0):
-        raise DataError("an embedding is zero or not finite, and a cosine needs directions")
+        raise DataError("an embedding is zero or not finite, so it has no cosine")
     cosine = float(np.clip(audio @ words / lengths, -1, 1))
     return (cosine + 1) / 2 if presentation == "unit" else cosine
 
 
 class ClapScore(ClipMetric):
-    """How near the clip is to its prompt's text: the cosine of their CLAP embeddings, in [−1, 1].
+    """How close the clip is to its prompt's text: the cosine of their CLAP embeddings, in [−1, 1].
 
     Details: ``windows`` (how many were embedded).
 
@@ -103,7 +103,7 @@ class ClapScore(ClipMetric):
 
 
 def _embedded(text: str, embedder: Embedder) -> npt.NDArray[np.float32]:
-    """The text's vector, computed once in this process: every model and seed is scored with the same prompts."""
+    """Return the text's vector, computed once per process: every model and seed is scored with the same prompts."""
     known = _texts.setdefault(embedder, {})
     if text not in known:
         known[text] = embedder.embed_text([text])[0]

@@ -22,7 +22,7 @@ SHOWN = 64
 
 
 def chords_in_key(chords: Chords) -> tuple[float, float]:
-    """Percent of the time with sound in which a chord is clear, and in which it is clear and in key.
+    """Compute the percent of the time with sound in which a chord is clear, and in which it is clear and in key.
 
     A chord is clear where three quarters of what sounds belong to it, and in key where all of its tones belong to one
     of the scales that match the whole clip best.
@@ -40,10 +40,11 @@ def chords_in_key(chords: Chords) -> tuple[float, float]:
 class ChordsInKey(ClipMetric):
     """Percent of the time with pitches in which a clear chord of the clip's own key sounds.
 
-    Known are major, minor, and three kinds of seventh chords. Undefined below 3 s of pitch in all, or a tenth of the
-    clip. Details: ``clear`` (percent of the time with a clear chord of any key), ``in_key`` (percent of this that is
-    in key), ``changes_per_bar`` of four beats and the ``bpm`` they are counted at, where there is a tempo, ``chords``
-    (the first 64), ``chance``, ``notes`` (what was counted), and ``tuning`` in cents above A = 440 Hz of audio.
+    Recognized are major, minor, and three kinds of seventh chords. Undefined below 3 s of pitch in all, or a tenth of
+    the clip. Details: ``clear`` (percent of the time with a clear chord of any key), ``in_key`` (percent of this that
+    is in key), ``changes_per_bar`` of four beats and the ``bpm`` they are counted at, where there is a tempo,
+    ``chords`` (the first 64), ``chance``, ``notes`` (what was counted), and ``tuning`` in cents above A = 440 Hz of
+    audio.
     """
 
     version = 1
@@ -80,7 +81,7 @@ class ChordsInKey(ClipMetric):
 
 
 def _bpm(clip: DecodedClip) -> float | None:
-    """Beats a minute, as known or as tracked."""
+    """Return the beats per minute, as known or as tracked."""
     if clip.notes is not None and clip.notes.quarter is not None:
         return 60 / clip.notes.quarter
     tempo = tempo_tracking.tempo_of(clip)

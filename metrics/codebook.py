@@ -1,7 +1,7 @@
 """A codebook of embeddings: buckets that windows are sorted into, so that sets of windows become histograms.
 
 As in mauve-text 0.4.0: windows are brought to length 1, the principal components that hold 90 % of their variance are
-kept, and k-means finds the buckets, the best of five starts. Here starts are drawn by k-means++ from a named seed.
+kept, and k-means finds the buckets, the best of five starts. Here the starts are drawn by k-means++ with a fixed seed.
 Equal windows are one with a weight, and all are put in one order first: the same windows give the same buckets, in
 whatever order and from whichever set they come.
 
@@ -23,11 +23,11 @@ Labels = npt.NDArray[np.int64]
 VARIANCE = 0.9
 """Share of the variance that the kept components hold."""
 STARTS, MANY = 5, 2_000_000
-"""Starts of k-means, of which the best is kept; one where windows × buckets are more than so many: hundreds of buckets
-come out much alike from any start."""
+"""Starts of k-means, of which the best is kept. Where windows × buckets exceed this number, one start is enough:
+with hundreds of buckets, all starts give nearly the same result."""
 _ROUNDS = 500
 _SETTLED = 1e-5
-"""Of the spread about the buckets: k-means ends where a round mends less of it."""
+"""k-means ends when a round lowers the sum of squared distances by less than this share."""
 _ROWS = 8192
 
 
@@ -50,7 +50,7 @@ class Codebook:
         return len(self.centers)
 
     def labels(self, windows: Windows) -> Labels:
-        """The nearest bucket of each window, shape (windows,)."""
+        """Return the nearest bucket of each window, shape (windows,)."""
         return _nearest(_projected(windows, self.mean, self.components), self.centers)[0]
 
 
@@ -86,7 +86,7 @@ def _projected(windows: Windows, mean: Array, components: Array) -> Array:
 
 
 def _components(windows: Windows, weights: Array) -> tuple[Array, Array]:
-    """Mean, and the fewest principal components that hold `VARIANCE`, shape (kept ≥ 1, dimension)."""
+    """Return the mean, and the fewest principal components that hold `VARIANCE`, shape (kept ≥ 1, dimension)."""
     from scipy.linalg import eigh
 
     dimension = windows.shape[1]
@@ -103,7 +103,7 @@ def _components(windows: Windows, weights: Array) -> tuple[Array, Array]:
 
 
 def _k_means(points: Array, weights: Array, buckets: int, rng: np.random.Generator) -> tuple[Array, float]:
-    """Centers, shape (buckets, dimension), and the weighted sum of squared distances from them."""
+    """Return the centers, shape (buckets, dimension), and the weighted sum of squared distances from them."""
     from scipy.sparse import csr_matrix
 
     centers = _starts(points, weights, buckets, rng)
@@ -120,7 +120,7 @@ def _k_means(points: Array, weights: Array, buckets: int, rng: np.random.Generat
 
 
 def _starts(points: Array, weights: Array, buckets: int, rng: np.random.Generator) -> Array:
-    """k-means++: each next center is a point drawn by its squared distance from those there are."""
+    """Draw the starts by k-means++: each next center is a point, drawn by its squared distance from those so far."""
     centers = np.empty((buckets, points.shape[1]))
     chances = weights
     squares = np.full(len(points), np.inf)
@@ -134,7 +134,7 @@ def _starts(points: Array, weights: Array, buckets: int, rng: np.random.Generato
 
 
 def _nearest(points: Array, centers: Array) -> tuple[Labels, Array]:
-    """Of each point the nearest center, and its squared distance."""
+    """Return the nearest center of each point, and its squared distance."""
     labels, squares = np.empty(len(points), dtype=np.int64), np.empty(len(points))
     lengths = (centers**2).sum(axis=1)
     for start in range(0, len(points), _ROWS):

@@ -1,4 +1,4 @@
-"""Any judge in an environment of its own: we write requests, run a command, and read its scores.
+"""Any judge in an environment of its own: tunebench writes requests, runs a command, and reads its scores.
 
 The command may live in another venv, container or language. It gets two paths, for instance in a configuration::
 
@@ -47,14 +47,14 @@ _SCALE = {"version", "unit", "direction", "range"}
 
 
 class CommandMetric(ClipMetric):
-    """What a program of yours says of a clip; `metrics.command` describes the files that it reads and writes.
+    """What a program of yours says about a clip; `metrics.command` describes the files that it reads and writes.
 
-    Several clips are judged in one call. A clip that the program says nothing of, or no finite number within the range,
-    or two different things, fails with the reason; the other answers count, also after a failure or a time-out. When a
-    call of several clips ends badly, those that got no answer are judged again one by one, so that a clip that breaks
-    the program costs only itself. What is missing after exit code 75 (EX_TEMPFAIL) is tried again, see
-    ``executor.retries``. Whatever the program started is killed when it ends, takes too long, or tunebench itself is
-    gone; no sandbox is claimed.
+    Several clips are judged in one call. A clip fails with the reason if the program says nothing about it, gives two
+    different answers, or gives a number that is not finite or not within the range; the other answers count, also after
+    a failure or a time-out. If a call of several clips fails, those without an answer are judged again one by one, so
+    that a clip that crashes the program costs only itself. What is missing after exit code 75 (EX_TEMPFAIL) is tried
+    again, see ``executor.retries``. Whatever the program started is killed when it ends, takes too long, or tunebench
+    itself has ended; this is not a sandbox.
 
     Columns of one program that differ in ``key`` alone share its calls. A score's identity covers the command, the
     content of every file that it names, the weights' content, the scale and ``revision``, and with ``environment`` what
@@ -62,19 +62,19 @@ class CommandMetric(ClipMetric):
 
     Args:
         command: program and arguments, which no shell reads; ``{requests}`` and ``{scores}`` in them are replaced.
-        key: under which an answer holds this column's number.
+        key: the key of this column's number in an answer.
         scale: what the numbers are: ``version`` (a whole number), ``unit``, ``direction`` (``higher``, ``lower`` or
             ``none``) and ``range``, the lowest and the highest possible value.
         weights: files whose content decides the scores.
-        revision: anything that tells one state of the judge from another.
+        revision: any text that distinguishes one state of the judge from another.
         timeout: seconds that one clip may take; a call may take as many times that as it has clips.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
-        batch_size: clips in one call; the more, the less often the program has to load its weights.
+        batch_size: clips in one call; the larger, the less often the program has to load its weights.
         environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
             'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
 
     Raises:
-        UsageError: the command is no list, or does not mention both paths; the scale says something impossible; or
+        UsageError: the command is not a list or does not mention both paths; the scale says something impossible; or
             there is no such folder.
         MissingError: a file of weights is not there, or the environment has not been made.
     """
@@ -103,12 +103,12 @@ class CommandMetric(ClipMetric):
             raise UsageError(f"command metric: key is {key!r}, must name a number in an answer")
         self.key, self.revision, self.clips_per_call = key, revision, batch_size
         self._weights = self._program.weights(weights)
-        # What is declared for this column takes the place of what a class says of all its columns.
+        # What the configuration says about this column replaces what the class says about all of them.
         vars(self).update(_declared(dict(scale or {})))
         self._identity = self.fingerprint()
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What `UserProgram.identity` covers, and SHA-256 of the weights in their order."""
+        """Return what `UserProgram.identity` covers, and the SHA-256 of the weights in their order."""
         return {**self._program.identity(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
 
     def score(self, clip: DecodedClip) -> Score:
@@ -119,7 +119,7 @@ class CommandMetric(ClipMetric):
         return found
 
     def score_together(self, clips: Sequence[DecodedClip]) -> list[Score | Exception]:
-        """Judge clips in one call, and those that got no answer because it ended badly one by one.
+        """Judge clips in one call; if it fails, judge those without an answer one by one.
 
         Raises:
             MissingError: the program is not there or may not be executed.
@@ -150,20 +150,22 @@ class CommandMetric(ClipMetric):
 
     def _number(self, content: Mapping[str, Any]) -> float:
         if self.key not in content:
-            raise DataError(f"the answer has no '{self.key}', but {', '.join(map(repr, content)) or 'nothing'}"[:200])
+            raise DataError(
+                f"the answer has no '{self.key}'; it has {', '.join(map(repr, content)) or 'nothing'}"[:200]
+            )
         value = content[self.key]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise DataError(f"the answer's '{self.key}' is {value!r:.60}, must be a number")
         if not abs(value) < 1e100:
-            raise DataError(f"the answer's '{self.key}' is {value!r:.60}, must be finite; say 'undefined' and why")
+            raise DataError(f"the answer's '{self.key}' is {value!r:.60}, must be finite; or write 'undefined' and why")
         if self.bounds and not self.bounds[0] <= value <= self.bounds[1]:
             low, high = self.bounds
-            raise DataError(f"the answer's '{self.key}' is {value:g}, which is not in the range of {low:g} to {high:g}")
+            raise DataError(f"the answer's '{self.key}' is {value:g}, outside the range of {low:g} to {high:g}")
         return float(value)
 
 
 def _declared(scale: dict[str, Any]) -> dict[str, Any]:
-    """Attributes of a metric from its ``scale``."""
+    """Return the attributes of a metric from its ``scale``."""
     if unknown := sorted(scale.keys() - _SCALE):
         raise UsageError(f"command metric: scale has '{unknown[0]}', it takes version, unit, direction and range")
     bounds = scale.pop("range", None)

@@ -1,10 +1,10 @@
-"""Density and coverage: whether clips lie where the reference does, and how much of it they reach.
+"""Density and coverage: whether clips lie where the reference does, and how much of it they cover.
 
 Each window of the reference has a ball around it that just reaches its k-th nearest neighbor. Density is how many
-balls a clip's window lies in, relative to how many are expected of music like the reference: a model that repeats what
-is most typical has more. Coverage is the share of balls that any window lies in: a model that repeats itself reaches
-few. Both are averages of the published definition over many ways to deal the prompts to reference and clips, as
-`metrics.neighborhoods` says; two sets of one distribution read 1 and 100·(1 − 2⁻ᵏ) %, on the same prompts or others.
+balls a clip's window lies in, relative to how many are expected of music like the reference: a model that repeats the
+most typical music has more. Coverage is the share of balls that any window lies in: a model that repeats itself covers
+few. Both are averages of the published definition over many ways to assign the prompts to reference and clips, as
+`metrics.neighborhoods` says; two sets of one distribution give 1 and 100·(1 − 2⁻ᵏ) %, on the same prompts or others.
 
 Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020, eq. 5 and 6; k = 5 as there.
 """
@@ -29,7 +29,7 @@ from metrics.neighborhoods import Neighborhoods, neighborhoods
 from metrics.pairwise import check_windows
 
 _BYTES = 1024
-"""Of bits that are numbers at once."""
+"""Bits that are converted to numbers at a time."""
 
 
 class _Neighborhoods(GroupedMetric):
@@ -73,7 +73,7 @@ class _Neighborhoods(GroupedMetric):
 
 
 def _shared(evaluated: EmbeddingSet | Grouped, reference: Reference | None) -> tuple[str, ...]:
-    """Genres of both, as `kad` compares them."""
+    """Return the genres of both, as `kad` compares them."""
     if reference is None or reference.embeddings is None:
         return ()
     return shared_genres(genre_counts(evaluated), genre_counts(reference.embeddings))
@@ -124,30 +124,32 @@ class _Union(Contributions):
         return result
 
     def _parts(self) -> Iterator[npt.NDArray[np.float32]]:
-        """The bits as numbers, some balls at a time, shape (units, balls)."""
+        """Yield the bits as numbers, some balls at a time, shape (units, balls)."""
         for start in range(0, self.reached.shape[1], _BYTES):
             yield np.unpackbits(self.reached[:, start : start + _BYTES], axis=1).astype(np.float32)
 
 
 class Density(_Neighborhoods):
-    """Mean number of the reference's balls that a window lies in, over that expected: 1 for music like the reference.
+    """Mean number of the reference's balls that a window lies in, over the expected number: 1 for music like the
+    reference.
 
-    More for music that is nearer to what is typical, less for music that is farther from the reference than it is from
-    itself.
+    Greater for music that is closer to what is typical, smaller for music that is farther from the reference than the
+    reference is from itself.
     """
 
     cannot_tell = "whether what lies close to the reference is good, or only alike"
 
     def measure(self, found: Neighborhoods) -> Contributions:
-        # Of equal distributions as many clips as neighbors lie in a ball that ends at a neighbor: the coin is fair.
+        # Of equal distributions, as many clips as neighbors lie in a ball that ends at a neighbor: both are equally
+        # likely.
         return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
 
 
 class Coverage(_Neighborhoods):
     """Percent of the reference's balls that hold a window of the model's; it falls when a model repeats itself.
 
-    Music like the reference reads 100·(1 − 2⁻ᵏ), 96.9 for k = 5: a ball is missed where the k nearest are all dealt to
-    the reference. Clips of one prompt count once: diversity tells whether they differ.
+    Music like the reference gives 100·(1 − 2⁻ᵏ), 96.9 for k = 5: a ball is missed where the k nearest are all assigned
+    to the reference. Clips of one prompt count once: diversity measures whether they differ.
     """
 
     unit = "%"

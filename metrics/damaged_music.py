@@ -1,8 +1,8 @@
-"""Embeddings of clean and of damaged music on many prompts, kept prompt by prompt so that stopped work goes on.
+"""Embeddings of clean and of damaged music on many prompts, stored prompt by prompt so that interrupted work resumes.
 
-Of every prompt the composer plays three takes: A and B, which two equal models might have made, and one that stands
+The composer plays three takes of every prompt: A and B, which two equal models might have made, and one that stands
 for the prompt's own reference recording. B is also damaged in every way at every dose. A and a damaged B are thus other
-pieces, as those of two models are: nothing tells them apart but the damage.
+pieces, as those of two models are, and only the damage distinguishes them.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ class DamagedMusic:
     vectors: Mapping[Condition, Sequence[Vectors]]
 
     def of_genres(self) -> list[list[int]]:
-        """Places of the prompts of each genre."""
+        """Return the places of the prompts of each genre."""
         found: dict[str | None, list[int]] = {}
         for place, prompt in enumerate(self.prompts):
             found.setdefault(prompt.genre, []).append(place)
         return list(found.values())
 
     def gathered(self, condition: Condition) -> EmbeddingSet:
-        """All clips of a condition; a prompt's group is its place."""
+        """Return all clips of a condition; a prompt's group is its place."""
         clips = [(place, place, vectors) for place, vectors in enumerate(self.vectors[condition])]
         return gather(clips, self.embedder, dict(enumerate(self.prompts)))
 
 
 def asked(texts: Sequence[Prompt], a_genre: int = 15) -> list[Prompt]:
-    """Prompts that say genre, instruments, tempo and key, the genres in turn; no genre has a key twice.
+    """Return prompts that name genre, instruments, tempo and key, the genres in turn; no genre has a key twice.
 
     Args:
         texts: of ``genres@1``; those of the levels `WORDED` take turns.
@@ -88,13 +88,13 @@ def asked(texts: Sequence[Prompt], a_genre: int = 15) -> list[Prompt]:
 def listen(
     prompts: Sequence[Prompt], kinds: Sequence[Degradation], folder: Path, progress: Progress, duration: float = 10.0
 ) -> DamagedMusic:
-    """Make and embed all clips of all prompts, but for those that ``folder`` holds the vectors of.
+    """Make and embed all clips of all prompts, except those whose vectors ``folder`` already holds.
 
     Args:
         prompts: of several genres.
         kinds: of damage.
-        folder: where the vectors are kept, a file a prompt; it is made.
-        progress: told of every prompt.
+        folder: where the vectors are stored, one file per prompt; it is created.
+        progress: shows every prompt.
         duration: of each clip in seconds.
 
     Raises:
@@ -134,7 +134,7 @@ def _condition(clip: DegradedClip) -> Condition:
 
 
 def _embedded(clips: Sequence[DegradedClip]) -> dict[str, Vectors]:
-    """Vectors of the clips by their number."""
+    """Return the vectors of the clips by their number."""
     with tempfile.TemporaryDirectory() as temporary:
         there = [replace(clip, folder=Path(temporary)) for clip in clips]
         scored = list(score_audio(there, [_LISTENER], [clip.prompt for clip in clips]))

@@ -1,4 +1,4 @@
-"""The kinds of damage and the doses of each that metrics are tried on."""
+"""The kinds of damage and the doses of each that metrics are tested with."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Spoil = Callable[[Audio, float, np.random.Generator], Audio]
 
 @dataclass(frozen=True)
 class Degradation:
-    """A kind of damage and the doses of it that are given, from little to much.
+    """A kind of damage and its doses, from small to large.
 
-    ``model`` and ``parameter`` name the composer's control that plays the spoiled notes; ``spoil`` is for what is done
-    to the sound. One of the two is set, or neither: then another genre's music takes over for that share of the clip.
-    ``unit`` and ``labels`` are how doses are written in tables.
+    ``model`` and ``parameter`` name the composer's control that plays the spoiled notes; ``spoil`` is set for a change
+    of the sound. One of the two is set, or neither: then another genre's music replaces that share of the clip.
+    ``unit`` and ``labels`` say how doses are written in tables.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Degradation:
 
 
 def _sound(change: Callable[[Audio, float], Audio]) -> Spoil:
-    """A change that draws nothing at random; unlike a lambda, it can be sent to a worker."""
+    """Return a change that draws nothing at random; unlike a lambda, it can be sent to a worker."""
     return partial(_changed, change)
 
 
@@ -44,7 +44,7 @@ def _changed(change: Callable[[Audio, float], Audio], audio: Audio, dose: float,
 
 
 def _repeating(audio: Audio, dose: float) -> Audio:
-    """A shorter loop is the larger dose."""
+    """Repeat the beginning; a shorter loop is the larger dose."""
     return looped(audio, -dose)
 
 
@@ -91,5 +91,5 @@ DEGRADATIONS: Mapping[str, Degradation] = {
 
 
 def fewer(spoiler: Degradation) -> Degradation:
-    """The same damage at every other dose, the smallest and the largest among them."""
+    """Return the same damage at every other dose, the smallest and the largest among them."""
     return replace(spoiler, doses=spoiler.doses[::2], labels=spoiler.labels[::2])

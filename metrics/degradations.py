@@ -1,4 +1,4 @@
-"""Known ways to spoil music, each by a known dose: pure functions from sound to sound."""
+"""Known ways to spoil music, each with a known dose: pure functions from sound to sound."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from bench.contracts.audio import Audio, Samples
 from bench.errors import UsageError
 
-_FADE = 0.02  # seconds over which one piece of sound goes over into another, so that no seam clicks
-_QUARTER = 0.5  # seconds, where nobody knows the tempo
+_FADE = 0.02  # seconds over which two pieces of sound are cross-faded, so that no seam clicks
+_QUARTER = 0.5  # seconds, where the tempo is unknown
 
 
 def quieter(audio: Audio, decibels: float) -> Audio:
-    """The same sound, ``decibels`` ≥ 0 dB softer."""
+    """Return the same sound, ``decibels`` ≥ 0 dB softer."""
     return Audio(audio.samples * np.float32(10 ** (-decibels / 20)), audio.rate)
 
 
 def clipped(audio: Audio, decibels: float) -> Audio:
-    """Cut off whatever exceeds a level ``decibels`` ≥ 0 dB below the peak; the power is what it was before."""
+    """Clip whatever exceeds a level ``decibels`` ≥ 0 dB below the peak; the power stays as it was."""
     limit = audio.peak * 10 ** (-decibels / 20)
     cut = np.clip(audio.samples, -limit, limit)
     before, after = (float(np.square(sound, dtype=np.float64).mean()) for sound in (audio.samples, cut))
@@ -27,7 +27,7 @@ def clipped(audio: Audio, decibels: float) -> Audio:
 
 
 def dulled(audio: Audio, octaves: float) -> Audio:
-    """Remove what lies above 16 kHz / 2^octaves, octaves > 0: Butterworth of order 8, forward and back, no delay.
+    """Remove everything above 16 kHz / 2^octaves, octaves > 0: Butterworth of order 8, forward and back, no delay.
 
     A cutoff at or above half the sample rate changes nothing.
     """
@@ -41,14 +41,20 @@ def dulled(audio: Audio, octaves: float) -> Audio:
 
 
 def noisy(audio: Audio, level: float, chance: np.random.Generator) -> Audio:
-    """Add white noise at ``level`` dB relative to the power of the whole clip; the same noise at every level."""
+    """Add white noise at ``level`` dB relative to the power of the whole clip; the same noise at every level.
+
+    Args:
+        audio: the music.
+        level: in dB, relative to the power of the whole clip.
+        chance: generator of the noise.
+    """
     noise = chance.standard_normal(audio.samples.shape, dtype=np.float32)
     rms = float(np.square(audio.samples, dtype=np.float64).mean()) ** 0.5
     return Audio(audio.samples + noise * np.float32(rms * 10 ** (level / 20)), audio.rate)
 
 
 def looped(audio: Audio, quarters: float) -> Audio:
-    """Repeat the first ``quarters`` > 0 quarter notes to the clip's end (of 0.5 s where no tempo is known)."""
+    """Repeat the first ``quarters`` > 0 quarter notes to the clip's end (0.5 s each where no tempo is known)."""
     quarter = (audio.notes.quarter if audio.notes else None) or _QUARTER
     length = round(quarters * quarter * audio.rate)
     fade = min(round(_FADE * audio.rate), length)
@@ -64,7 +70,12 @@ def looped(audio: Audio, quarters: float) -> Audio:
 
 
 def replaced(audio: Audio, other: Audio, share: float) -> Audio:
-    """Let ``other`` take over for the last ``share`` of the clip, in [0, 1]; both of one rate and shape.
+    """Replace the last ``share`` of the clip, in [0, 1], by ``other``; both of one rate and shape.
+
+    Args:
+        audio: the clip whose end is replaced.
+        other: what replaces it, of the same rate and shape.
+        share: of the clip's length, in [0, 1].
 
     Raises:
         UsageError: rates or shapes differ.
@@ -79,13 +90,13 @@ def replaced(audio: Audio, other: Audio, share: float) -> Audio:
 
 
 def _crossed(going: Samples, coming: Samples) -> Samples:
-    """Cross-fade of constant power over the whole length."""
+    """Cross-fade two sounds at constant power over the whole length."""
     phase = np.linspace(0, np.pi / 2, going.shape[1], dtype=np.float32)
     mixed: Samples = going * np.cos(phase) + coming * np.sin(phase)
     return mixed
 
 
 def chance_of(spoiler: str, prompt: str, seed: int) -> np.random.Generator:
-    """What a kind of damage to one clip is drawn from: the same at every dose."""
+    """Return the generator for one kind of damage to one clip: the same at every dose."""
     name = f"dose-response:{spoiler}:{prompt}:{seed}"
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest(), "big"))

@@ -1,16 +1,16 @@
-"""How often a distance tells damaged music from clean music, by the number of prompts.
+"""How often a distance distinguishes damaged music from clean music, by the number of prompts.
 
 Two models answer the same prompts, one cleanly and one with damage. A distance calls the second worse by T, the
-difference of the two distances to the reference. Models that are equal play different pieces all the same, so that
+difference of the two distances to the reference. Equal models still play different pieces, so that
 T = effect + chance:
 
-- the effect is what damage does to the distance of the same pieces, seen on subsets of n prompts;
-- chance is the difference of two clean takes, of which a coin says for every prompt which model's it is.
+- the effect is what damage does to the distance of the same pieces, measured on subsets of n prompts;
+- chance is the difference of two clean takes, where a coin decides for every prompt which model's it is.
 
 The unit is the prompt, since clips of one prompt are not independent: subsets are drawn without replacement from all
 prompts, equally many of each genre. The damage is detected where T is above the 95 % quantile of chance: a one-sided
-test of size .05, the same for all distances, whatever their unit and their bias at n prompts. Every effect meets every
-chance; that they add up assumes that damaged pieces differ by chance as clean ones do.
+test of size .05, the same for all distances, whatever their unit and their bias at n prompts. Every effect is combined
+with every chance; adding them assumes that damaged pieces differ by chance as clean ones do.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Design:
         sizes: numbers of prompts, each a multiple of the number of genres; well below that of all prompts, so that
             subsets have little in common.
         subsets: of each size, the same for all kinds of damage and all distances.
-        null: subsets of each size, with coins, that chance is seen on.
+        null: subsets of each size, with coins, that chance is measured on.
         seed: of all draws.
     """
 
@@ -59,16 +59,16 @@ class Design:
 
 @dataclass(frozen=True)
 class Detection:
-    """What a distance sees of a damage in subsets of so many prompts.
+    """What a distance detects of a kind of damage in subsets of a number of prompts.
 
     Attributes:
         distance, damage, dose, unit: names as in tables.
         prompts: n.
-        detected: probability that the damaged music is called worse than chance explains; None without a value.
-        improved: that it is called better than chance explains.
+        detected: probability that the damaged music is called worse by more than chance explains; None without a value.
+        improved: that it is called better by more than chance explains.
         auc: that T is larger than without damage, ties counting half.
         separation: mean effect in standard deviations of chance; None where that does not vary.
-        subsets, null: how many subsets effects and chance are of.
+        subsets, null: the number of subsets for effects and for chance.
         reason: why there is no value.
     """
 
@@ -101,8 +101,8 @@ def detect(
         kinds: of damage.
         reference: what distances compare with, of the same embedder.
         design: how subsets are drawn.
-        folder: where what takes long is kept, a file a dose and number.
-        progress: told of every dose and number.
+        folder: where slow results are stored, one file per dose and number.
+        progress: shows every dose and number.
     """
     known = [
         CODEBOOKS,
@@ -133,7 +133,14 @@ def detect(
 
 
 def draws(genres: Iterable[Sequence[int]], prompts: int, size: int, design: Design) -> tuple[Chosen, Chosen, Chosen]:
-    """Subsets for effects; coins and subsets for chance; each of shape (subsets, prompts)."""
+    """Draw subsets for effects; coins and subsets for chance; each of shape (subsets, prompts).
+
+    Args:
+        genres: places of the prompts of each genre.
+        prompts: number of prompts.
+        size: prompts in a subset, a multiple of the number of genres.
+        design: how subsets are drawn.
+    """
     rng = np.random.default_rng([design.seed, size])
     strata = [np.asarray(own) for own in genres]
 
@@ -149,12 +156,12 @@ def draws(genres: Iterable[Sequence[int]], prompts: int, size: int, design: Desi
 
 
 def judged(distance: str, kind: Degradation, dose: str, size: int, effects: Array, chance: Array) -> Detection:
-    """Judge what effects and chance make together.
+    """Compute the detection from effects and chance together.
 
     Args:
         distance, kind, dose, size: what is judged.
-        effects: of subsets, > 0 where the damaged music is called worse, shape (subsets,).
-        chance: of others, which is as likely of either sign, shape (null,).
+        effects: one per subset, > 0 where the damaged music is called worse, shape (subsets,).
+        chance: of other subsets, equally likely of either sign, shape (null,).
     """
     here = distance, kind.name, dose, kind.unit, size
     numbers = len(effects), len(chance)
@@ -176,7 +183,7 @@ def judged(distance: str, kind: Degradation, dose: str, size: int, effects: Arra
 
 
 def prompts_needed(detections: Sequence[Detection]) -> int | None:
-    """The fewest prompts from which on a damage is detected with probability `POWER`; None if not with the most.
+    """Return the fewest prompts from which on a damage is detected with probability `POWER`; None if the most do not.
 
     Args:
         detections: of one distance and one dose.

@@ -10,10 +10,10 @@ from metrics.degradation_kinds import Degradation
 from metrics.detection import LEVEL, POWER, Detection
 from metrics.dose_plot import savable
 
-# Light to dark of one hue, so that they hold in grey print and for the color-blind; orange is seen by all beside blue.
+# Light to dark of one hue, readable in gray print and by the color-blind; orange is distinct from blue for everyone.
 _BLUES, _MARKERS, _BETTER = ("#7fb3d9", "#2f7ab8", "#08306b"), ("o", "s", "^"), "#d55e00"
 _SHOWN = 0.25
-"""A damage that is called better more often than this at some number of prompts has that curve, too."""
+"""A damage that is called better more often than this at some number of prompts also gets that curve."""
 
 
 def draw_detections(detections: Sequence[Detection], kinds: Sequence[Degradation], refused: int, path: Path) -> None:
@@ -22,7 +22,7 @@ def draw_detections(detections: Sequence[Detection], kinds: Sequence[Degradation
     Args:
         detections: of `metrics.detection.detect`.
         kinds: of damage.
-        refused: numbers of prompts below this have hollow marks where the distance is FAD, which then gives no value.
+        refused: with fewer prompts than this, FAD gives no value and its marks are hollow.
         path: .svg, .png or .pdf.
 
     Raises:
@@ -33,7 +33,7 @@ def draw_detections(detections: Sequence[Detection], kinds: Sequence[Degradation
         from matplotlib.figure import Figure
 
         distances = list(dict.fromkeys(one.distance for one in detections))
-        # Text stays text, and the same numbers give the same file.
+        # Text is kept as text, and the same numbers give the same file.
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "tunebench", "font.size": 8}):
             figure = Figure(figsize=(1.25 * len(kinds) + 0.8, 1.05 * len(distances) + 1.5), layout="constrained")
             panels = figure.subplots(len(distances), len(kinds), sharex=True, sharey=True, squeeze=False)

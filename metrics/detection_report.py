@@ -1,4 +1,4 @@
-"""Detections as files: the data, a picture, and a page that says how they came about and what they come to."""
+"""Detections as files: the data, a picture, and a page that says how they were measured and what they show."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def write_detections(
 ) -> list[Path]:
     """Write ``prompts-needed`` as .csv, .svg, .png and .md into a folder, and return the paths.
 
+    Args:
+        detections: of `metrics.detection.detect`.
+        kinds: of damage.
+        music: what was compared.
+        reference: what it was compared with.
+        design: how subsets were drawn.
+        folder: exists.
+        seconds: length of each clip.
+
     Raises:
         UsageError, MissingError: a file cannot be written, or matplotlib is not installed.
     """
@@ -52,7 +61,7 @@ def write_detections(
 
 
 def needed_rows(detections: Sequence[Detection], kinds: Sequence[Degradation]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the prompts needed: a row for each dose, a column for each distance.
+    """Return header and rows of the prompts needed: a row for each dose, a column for each distance.
 
     A number is the fewest prompts; ``> n`` says that the most tried are not enough, ``+`` that these call the damaged
     music better, in half of the cases or more; ``–`` that there is no value.

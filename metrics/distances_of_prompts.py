@@ -1,9 +1,9 @@
-"""Distances of subsets of prompts to a reference: how much worse than one set another is called, subset by subset.
+"""Distances of subsets of prompts to a reference: by how much one set is called worse than another, for each subset.
 
-FAD, KAD and KL are computed for subsets from what single prompts contribute, which gives what the subsets alone would
-give. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has five codebooks, of
-as many seeds, which subsets take in turn: with as many buckets as a subset's clips would have, fitted on the two sets
-of all prompts and the reference.
+FAD, KAD and KL are computed for subsets from the contributions of single prompts, with the same result as from the
+subsets alone. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has five
+codebooks with as many seeds, which subsets use in turn: with as many buckets as a subset's clips would have, fitted on
+the two sets of all prompts and the reference.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DISTANCES = ("fad@1", "kad@2", "mad@1", "kl-musicnn", "density@2", "coverage@2")
 def apart(
     music: DamagedMusic, first: Condition, second: Condition, subsets: Chosen, swaps: Chosen, reference: Reference
 ) -> dict[str, Array]:
-    """By how much each distance calls the second condition worse than the first.
+    """Compute by how much each distance calls the second condition worse than the first.
 
     Args:
         music: the prompts and their vectors.
@@ -46,7 +46,7 @@ def apart(
         reference: what is compared with.
 
     Returns:
-        By name, shape (subsets,), > 0 where the second is called worse; not a number where there is no value.
+        By name, shape (subsets,), > 0 where the second is called worse; NaN where there is no value.
     """
     a, b = music.gathered(first), music.gathered(second)
     prompts, size = subsets.shape[1], int(subsets[0].sum())
@@ -71,7 +71,7 @@ def apart(
 
 
 def _of_choices(contributions: Contributions, of: Grouped, subsets: Chosen, swaps: Chosen) -> Array:
-    """Value of the second set − value of the first, by subset."""
+    """Compute the value of the second set − value of the first, for each subset."""
     place = of.groups[of.starts[: subsets.shape[1]]]  # the units of either set are in this order of prompts
     chosen, swapped = subsets[:, place], swaps[:, place]
     first, second = chosen & ~swapped, chosen & swapped
@@ -80,7 +80,7 @@ def _of_choices(contributions: Contributions, of: Grouped, subsets: Chosen, swap
 
 
 def _of_means(changes: Array, subsets: Chosen, swaps: Chosen) -> Array:
-    """Mean of what prompts differ by, shape (prompts,), by subset."""
+    """Compute the mean difference of the prompts, shape (prompts,), for each subset."""
     result: Array = (subsets * np.where(swaps, -1.0, 1.0)) @ changes / subsets.sum(axis=1)
     return result
 
@@ -88,7 +88,7 @@ def _of_means(changes: Array, subsets: Chosen, swaps: Chosen) -> Array:
 def _of_neighbors(
     a: EmbeddingSet, b: EmbeddingSet, chosen: Chosen, swap: Chosen, reference: Reference
 ) -> tuple[float, float]:
-    """Density and coverage of the second set − those of the first."""
+    """Compute density and coverage of the second set − those of the first."""
     own, other = a.part(chosen[a.groups]), b.part(chosen[b.groups])
     both = Grouped.of(own) + Grouped.of(other)
     density = Density()
@@ -104,6 +104,6 @@ def _of_neighbors(
 
 
 def divergences(music: DamagedMusic, condition: Condition) -> Array:
-    """KL of each prompt's clip from its reference take, in nats, shape (prompts,)."""
+    """Compute KL of each prompt's clip from its reference take, in nats, shape (prompts,)."""
     pairs = zip(music.vectors[CLEAN, "reference"], music.vectors[condition], strict=True)
     return np.array([kl_divergence(tag_shares(reference, "msd"), tag_shares(clip, "msd")) for reference, clip in pairs])

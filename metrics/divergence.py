@@ -1,6 +1,6 @@
-"""Kullback–Leibler divergence between what a tagger says of a clip and of the recording that goes with its prompt.
+"""Kullback–Leibler divergence between a tagger's output for a clip and for the recording of its prompt.
 
-Published figures go by one name and are computed in at least three ways, which differ in direction, in what is averaged
+Published figures share a name and are computed in at least three ways, which differ in direction, in what is averaged
 over a clip's windows, and in the constant that keeps the logarithm finite. Each is a preset here, written from its
 publisher's code:
 
@@ -9,10 +9,10 @@ publisher's code:
 - ``audiocraft``: github.com/facebookresearch/audiocraft, ``metrics/kld.py``. KL(recording ‖ clip) of the softmax of
   each segment of 10 s, without overlap, against the segment at its place; the mean over segments.
 - ``audioldm_eval`` and ``audioldm_eval-sigmoid``: github.com/haoheliu/audioldm_eval, ``metrics/kl.py``. KL(recording ‖
-  clip) of one vector of logits for each, by softmax, or by sigmoid, which makes no distribution of them.
+  clip) of one vector of logits for each, by softmax, or by sigmoid, whose values are not a distribution.
 
-All add 10⁻⁶ to the probabilities of the second argument. So a clip that equals its recording reads a little below 0, by
-up to 10⁻⁶ for each class. The windows are the tagger's part, and so is how it prepares audio.
+All add 10⁻⁶ to the probabilities of the second argument. So a clip that equals its recording gives a value a little
+below 0, by up to 10⁻⁶ for each class. The windows and the preparation of audio are the tagger's.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Array = npt.NDArray[np.float64]
 
 
 def kl_divergence(p: npt.ArrayLike, q: npt.ArrayLike, epsilon: float = 0.0) -> float:
-    """KL(p ‖ q) = Σ p · ln(p / (q + ε)) in nats, where a class with p = 0 adds nothing.
+    """Compute KL(p ‖ q) = Σ p · ln(p / (q + ε)) in nats, where a class with p = 0 adds nothing.
 
     Args:
         p, q: probabilities, shape (classes,), all ≥ 0; for a divergence they sum to 1, which is not checked.
         epsilon: what is added to q, ≥ 0.
 
     Raises:
-        DataError: other shapes, a value that is negative or not finite, or a class that q and ε leave no chance and p
-            does not.
+        DataError: other shapes, a value that is negative or not finite, or a class to which q and ε give probability 0
+            and p does not.
 
     >>> round(kl_divergence([0.5, 0.5], [0.25, 0.75]), 6)  # ln 2 / √3
     0.143841
@@ -55,7 +55,7 @@ def kl_divergence(p: npt.ArrayLike, q: npt.ArrayLike, epsilon: float = 0.0) -> f
         raise DataError("a probability is negative or not finite")
     some = a > 0
     if (b[some] + epsilon == 0).any():
-        raise DataError("a class has no chance in the second distribution, so the divergence is infinite; set epsilon")
+        raise DataError("a class has probability 0 in the second distribution, so this is infinite; set epsilon")
     # Differences of logarithms: two equal probabilities give exactly 0.
     return float(a[some] @ (np.log(a[some]) - np.log(b[some] + epsilon)))
 
@@ -66,12 +66,12 @@ class Preset:
 
     Attributes:
         of: which of the two is the first argument, ``clip`` or ``recording``.
-        activation: makes probabilities of logits.
+        activation: turns logits into probabilities.
         pooling: ``logits``: of their mean over windows; ``segments``: the mean of the divergences of segments at the
             same place; ``one``: there is one window.
         epsilon: added to the second argument.
         source: where it was published.
-        tagger: the embedder that is its tagger; empty where none is here, as PaSST's.
+        tagger: the embedder that is its tagger; empty where tunebench has none, as for PaSST.
     """
 
     of: Literal["clip", "recording"]
@@ -82,19 +82,19 @@ class Preset:
     tagger: str = ""
 
     def divergence(self, clip: Vectors, recording: Vectors) -> float:
-        """From the logits of both, shapes (windows, classes).
+        """Compute the divergence from the logits of both, shapes (windows, classes).
 
         Raises:
-            Undefined: the windows of the two cannot be compared as was published.
-            DataError: other classes, or logits that are not finite.
+            Undefined: the windows of the two cannot be compared in the published way.
+            DataError: different classes, or logits that are not finite.
         """
         windows = len(clip), len(recording)
         if self.pooling == "one" and windows != (1, 1):
-            raise Undefined(f"{counted(max(windows), 'window')}: as published the tagger hears a recording as one")
+            raise Undefined(f"{counted(max(windows), 'window')}: the published way takes a recording as 1")
         if self.pooling == "segments" and windows[0] != windows[1]:
             raise Undefined(
-                f"{counted(windows[0], 'segment')} and {windows[1]} of its recording, compared one by one; cut both by "
-                "'common: {seconds: …}'"
+                f"{counted(windows[0], 'segment')} and {windows[1]} of its recording cannot be compared one by one; "
+                "cut both with 'common: {seconds: …}'"
             )
         pooled = [logits.astype(np.float64) for logits in (clip, recording)]
         if self.pooling == "logits":
@@ -119,18 +119,19 @@ PRESETS: Mapping[str, Preset] = {
 class KLDivergence(ClipMetric):
     """Divergence, in nats, between a tagger's classes of a clip and of the recording of its prompt; mean over prompts.
 
-    Which recording goes with which prompt is said by the configuration's ``pairs``. How it is computed is the preset:
-    numbers of two presets, or of two taggers, are of different kinds. A published number is reached with the tagger
+    The configuration's ``pairs`` says which recording goes with which prompt. The preset says how it is computed:
+    numbers of two presets, or of two taggers, are not comparable. To compare with a published number, use the tagger
     that it was computed with: audioldm_eval's are of PANN (``pann-tags``), the others of PaSST (``command``).
 
     Args:
         preset: ``stable-audio-metrics``, ``audiocraft``, ``audioldm_eval`` or ``audioldm_eval-sigmoid``.
-        embedder: the tagger: an embedder whose vectors are the logits of classes.  [default: the preset's own, where it
-            is here]
+        embedder: the tagger: an embedder whose vectors are the logits of classes.  [default: the preset's own, where
+            tunebench has it]
         embedder_params: its parameters, such as ``front_end``.
 
     Raises:
-        UsageError: there is no such preset, no tagger is named and its own is not here, or the embedder is no tagger.
+        UsageError: there is no such preset, no tagger is named and its own is not included, or the embedder is no
+            tagger.
     """
 
     version = 1
@@ -138,7 +139,7 @@ class KLDivergence(ClipMetric):
     direction: ClassVar[Direction] = "lower"
     cannot_tell = (
         "how good a clip is: silence may come close, only the tagger's classes count, and numbers of another preset or "
-        "tagger are of another kind"
+        "tagger are not comparable"
     )
     reference = "paired"
     examples: ClassVar[Mapping[str, str]] = {"preset": "audioldm_eval"}
@@ -153,13 +154,13 @@ class KLDivergence(ClipMetric):
         tagger = embedder or self.preset.tagger
         if not tagger:
             raise UsageError(
-                f"kl: {preset} is computed with PaSST, which is not here; name the program that gives its logits "
+                f"kl: {preset} is computed with PaSST, which is not included; name a program that gives its logits "
                 "(embedder: command), or another tagger"
             )
         self.embedders = (EmbedderRef(tagger, dict(embedder_params or {})),)
         check_tagger(self.embedders[0], "kl")
         if musicnn_training(self.embedders[0]):
-            raise UsageError("no published kl is of musicnn's tags; name kl-musicnn, which is our own")
+            raise UsageError("no published kl uses musicnn's tags; use kl-musicnn instead")
 
     def score(self, clip: DecodedClip) -> Score:
         (ref,) = self.embedders
@@ -170,7 +171,7 @@ class MusicnnDivergence(ClipMetric):
     """Divergence, in nats, of musicnn's tags from the recording of the prompt to the clip; mean over prompts.
 
     KL(recording ‖ clip) of the mean probabilities of the 50 tags, scaled to sum 1: 0 for a clip that is tagged as its
-    recording is. It is our own and needs nothing but the package; no published KL is of these tags.
+    recording is. It is tunebench's own and needs nothing but the package; no published KL uses these tags.
 
     Args:
         tags: ``msd`` (last.fm's tags of the Million Song Dataset) or ``mtt`` (MagnaTagATune's).
@@ -187,7 +188,7 @@ class MusicnnDivergence(ClipMetric):
 
     def __init__(self, tags: str = "msd") -> None:
         if tags not in ("msd", "mtt"):
-            raise UsageError(f"kl-musicnn has no tags '{tags}'; they are msd or mtt")
+            raise UsageError(f"kl-musicnn has no tags '{tags}'; choose msd or mtt")
         self.training: Training = "mtt" if tags == "mtt" else "msd"
         self.embedders = (EmbedderRef(f"musicnn-{self.training}"),)
 

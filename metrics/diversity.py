@@ -1,4 +1,4 @@
-"""Diversity: how different the clips are that a model makes of one prompt with several seeds."""
+"""Diversity: how different a model's clips of one prompt are with several seeds."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class _Means(Contributions):
 class Diversity(GroupedMetric):
     """Mean distance between the clips of a prompt, in units of the embedding; 0 if every seed gives the same clip.
 
-    A clip is its mean embedding, so that variety within a clip does not pass for variety between clips. Prompts with
-    one clip do not count. More is not better without end: noise that ignores the prompt is diverse as well, so read it
-    beside KAD and the prompt's adherence.
+    A clip is represented by its mean embedding, so that variety within a clip does not count as variety between clips.
+    Prompts with one clip do not count. More is not always better: noise that ignores the prompt is diverse as well, so
+    read it beside KAD and the prompt's adherence.
     """
 
     version = 1
@@ -59,7 +59,7 @@ class Diversity(GroupedMetric):
 
 
 def clip_distance(windows: Windows, recordings: npt.NDArray[np.int64]) -> float:
-    """Mean Euclidean distance between the mean embeddings of two recordings or more."""
+    """Compute the mean Euclidean distance between the mean embeddings of two recordings or more."""
     from scipy.spatial.distance import pdist
 
     clips = [windows[recordings == recording].mean(axis=0, dtype=np.float64) for recording in np.unique(recordings)]

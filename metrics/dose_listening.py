@@ -1,7 +1,7 @@
-"""Degrade music by known doses and score it: known-truth clips → what every metric and embedder says of them.
+"""Degrade music by known doses and score it: known damage → the values of every metric and embedder.
 
-Each clip is degraded in every way of `metrics.degradation_kinds` at every dose, with the same draws at each dose,
-and is written, read back and scored exactly as in a run.
+Each clip is degraded in every way of `metrics.degradation_kinds` at every dose, with the same draws at each dose, and
+is written, read back and scored exactly as in a run.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CLEAN = "clean"
 
 @dataclass(frozen=True)
 class DegradedClip:
-    """One clip, degraded in one way at one dose (or clean); calling it makes it and writes it to ``folder``.
+    """One clip, degraded in one way at one dose (or clean); calling it makes the clip and writes it to ``folder``.
 
-    ``place`` is the prompt's, ``other`` is what another genre's music is made for; no ``spoiler`` means clean. ``dose``
-    is a place in the doses of the spoiler.
+    ``place`` is the prompt's index, ``other`` is the prompt of another genre; no ``spoiler`` means clean. ``dose`` is
+    an index into the doses of the spoiler.
     """
 
     place: int
@@ -107,12 +107,12 @@ class DoseOptions:
 
     Attributes:
         duration: of each clip in seconds.
-        folder: where the degraded clips stay, to be listened to; None keeps none.
+        folder: where the degraded clips are kept for listening; None keeps none.
         seeds: clips of each prompt.
         workers: processes; 0 works in this one, None takes every core.
         reference: what clip metrics with a set of music compare with.
-        paired: whether a metric compares with a recording for each prompt; it is then what the composer plays for it
-            with another seed than any clip's.
+        paired: whether a metric compares with a recording for each prompt; the composer plays that recording for the
+            prompt, with another seed than any clip's.
     """
 
     duration: float = 10.0
@@ -136,7 +136,7 @@ def score_doses(
         prompts: of several genres; another genre's music is that of the next prompt of another genre and equal level.
         spoilers: kinds of damage.
         metrics: names of metrics of clips and of sets.
-        progress: shows how far it is.
+        progress: shows the progress.
         options: how clips are made and scored.
 
     Raises:
@@ -165,7 +165,7 @@ def score_doses(
 
 
 def _paired(prompts: Sequence[Prompt], options: DoseOptions, folder: Path) -> str:
-    """A file that names a recording for each prompt: the composer's, of a seed that no clip has."""
+    """Write a file that names a recording for each prompt: the composer's, with a seed that no clip has."""
     pairs = folder / "pairs.csv"
     with pairs.open("w", encoding="utf-8") as lines:
         lines.write("prompt,file\n")
@@ -204,7 +204,8 @@ def _note(found: DoseScores, clip: DegradedClip, shape: tuple[int, int], scores:
 
 
 def another_genre(prompts: Sequence[Prompt], prompt: Prompt) -> Prompt:
-    """The next prompt of another genre, of the same level if there is one; the prompt itself where all are alike."""
+    """Return the next prompt of another genre, of the same level if there is one; or the prompt itself if none
+    differs."""
     place = prompts.index(prompt)
     later = [p for p in [*prompts[place + 1 :], *prompts[:place]] if p.genre != prompt.genre]
     return next((p for p in later if p.level == prompt.level), later[0] if later else prompt)

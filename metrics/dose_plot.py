@@ -16,10 +16,10 @@ _SEEN, _UNSEEN = "#0b5fa5", "#9a9a9a"
 
 
 def check_plot(path: Path) -> None:
-    """Refuse what could not be drawn in the end, before the work is done.
+    """Refuse a plot that could not be drawn in the end, before the work is done.
 
     Raises:
-        UsageError: the file's ending is none of .png, .svg and .pdf.
+        UsageError: the file's ending is not one of .png, .svg and .pdf.
         MissingError: matplotlib is not installed.
     """
     if path.suffix.lower() not in _ENDINGS:
@@ -32,7 +32,7 @@ def check_plot(path: Path) -> None:
 
 @contextmanager
 def savable(path: Path) -> Iterator[None]:
-    """What the body draws into the path; a file that cannot be written is told in a line.
+    """Run the body, which draws into the path; report a file that cannot be written in one line.
 
     Raises:
         UsageError, MissingError: as `check_plot`, or the file cannot be written.
@@ -48,7 +48,12 @@ def draw(responses: Sequence[Response], spoilers: Sequence[Degradation], path: P
     """Write the picture.
 
     A panel shows the value at each dose, with the 95 % interval of the change against the clean clips laid around the
-    clean value; blue where the largest dose is detected, grey where not. The panels of a row share their scale.
+    clean value; blue where the largest dose is detected, gray where not. The panels of a row share their scale.
+
+    Args:
+        responses: one for each metric and kind of damage.
+        spoilers: the kinds of damage, one for each column.
+        path: .png, .svg or .pdf.
 
     Raises:
         UsageError, MissingError: as `check_plot`, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Dose and response: what every metric says of music that was spoiled by known doses, against the clean music.
+"""Dose and response: how every metric rates music spoiled by known doses, against the clean music.
 
 Only prompts are independent: clips of one prompt are averaged, and tests pair a prompt with itself.
 """
@@ -50,7 +50,7 @@ class Response:
 
     @property
     def improved(self) -> bool:
-        """Whether the metric calls the most spoiled music better than the clean."""
+        """Whether the metric calls the most spoiled music better than the clean one."""
         first, last = self.values[0], self.values[-1]
         if self.detected is None or self.direction == "none" or first is None or last is None:
             return False
@@ -78,7 +78,7 @@ def respond(
         else:
             answers = _of_clips(scored, spoilers, name)
         scale = [value for answer in answers for value in answer.means if value is not None]
-        # Rounding noise has ranks too: less than a thousandth of the widest response counts as none.
+        # Rounding noise has ranks too: less than a thousandth of the widest response counts as zero.
         tolerance = 1e-3 * (max(scale) - min(scale)) if scale else 0.0
         found += [_response(name, metric, spoiler, a, tolerance) for spoiler, a in zip(spoilers, answers, strict=True)]
     return found
@@ -86,7 +86,7 @@ def respond(
 
 @dataclass(frozen=True)
 class _Answer:
-    """A metric's values under one kind of damage, the clean ones first; changes are against these."""
+    """A metric's values under one kind of damage, the clean ones first; changes are relative to these."""
 
     means: Sequence[float | None]
     defined: Sequence[int]
@@ -123,7 +123,7 @@ def _of_clips(scored: DoseScores, spoilers: Sequence[Degradation], metric: str) 
 def _of_sets(
     scored: DoseScores, spoilers: Sequence[Degradation], name: str, metric: SetMetric, reference: Reference | None
 ) -> list[_Answer]:
-    # Sets of one embedder are compared with each other and with a reference that says which it is.
+    # Sets of one embedder are compared with each other and with a reference of that embedder.
     embedder = reference.embedder if reference else metric.embedders[0].share_name
 
     def gathered(key: tuple[str, str]) -> EmbeddingSet | None:
@@ -167,7 +167,7 @@ def _keys(spoiler: Degradation) -> list[tuple[str, str]]:
 
 
 def _prompt_means(values: Values) -> Values:
-    """Mean over the seeds that have a value, shape (prompts,)."""
+    """Compute the mean over the seeds that have a value, shape (prompts,)."""
     known = np.isfinite(values)
     sums = np.where(known, values, 0).sum(axis=1)
     means: Values = np.where(known.any(axis=1), sums / np.maximum(1, known.sum(axis=1)), np.nan)

@@ -1,10 +1,10 @@
-"""What music reads that is like the reference: both sides are drawn from the reference itself.
+"""The values of music like the reference: both sides are drawn from the reference itself.
 
 A draw has as many clips of as many prompts as the model, and as many recordings as the reference. A prompt of the model
-that the reference has too stands for itself. Where the model has other prompts, these and the reference's others are
-drawn from the reference's others with replacement, for each side anew: other prompts are a part of chance only there.
-Of a prompt that stands for itself, recordings are drawn with replacement; one that was drawn brings its own, each once,
-since prompts differ by their recordings already. Both sides are thus independent draws of one known distribution.
+that is also in the reference represents itself. Where the model has other prompts, these and the reference's others are
+drawn from the reference's others with replacement, anew for each side: only there do other prompts add to chance.
+For a prompt that represents itself, recordings are drawn with replacement; one that was drawn brings its own, each
+once, since prompts differ by their recordings already. So both sides are independent draws of one known distribution.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from metrics.grouped import Array, Grouped, starts_of
 Places = npt.NDArray[np.int64]
 
 DRAWS = 200
-"""The mean of so many draws is off by less than a tenth of the standard deviation of one."""
+"""The mean of this many draws is off by less than a tenth of the standard deviation of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class EqualMusic:
     """Histograms of music like the reference.
 
     Attributes:
-        clips: what a draw is to be as large as; the units are of one model.
+        clips: gives the size of a draw; the units are of one model.
         reference: its windows.
         labels: bucket of each window of the reference.
         seed: of the draws.
@@ -40,7 +40,7 @@ class EqualMusic:
     seed: int
 
     def draws(self, buckets: int) -> tuple[Array, Array]:
-        """Histograms of clips and of references, each of shape (`DRAWS`, buckets)."""
+        """Draw histograms of clips and of references, each of shape (`DRAWS`, buckets)."""
         order = np.lexsort((np.arange(len(self.labels)), self.reference.recordings, self.reference.groups))
         labels = self.labels[order]
         first = starts_of(np.unique(self.reference.recordings[order], return_inverse=True)[1].astype(np.int64))
@@ -71,14 +71,14 @@ class EqualMusic:
         return found[0], found[1]
 
     def _same_prompts(self, groups: Places) -> Places:
-        """The reference's place of each unit's prompt, shape (units,); −1 where it does not have it."""
+        """Return the reference's index of each unit's prompt, shape (units,); −1 where it does not have it."""
         place = {self.reference.prompts[g]: i for i, g in enumerate(groups.tolist()) if g in self.reference.prompts}
         units = self.clips.groups[self.clips.starts].tolist()
         return np.array([place.get(self.clips.prompts.get(unit, ""), -1) for unit in units], dtype=np.int64)
 
 
 def _place_in(labels: Places) -> Places:
-    """How many of the same label come before each."""
+    """Count how many of the same label come before each."""
     order = np.argsort(labels, kind="stable")
     starts = starts_of(labels[order])
     places = np.empty(len(labels), dtype=np.int64)
@@ -87,7 +87,7 @@ def _place_in(labels: Places) -> Places:
 
 
 def _histogram(labels: Places, begin: Places, lengths: Places, buckets: int) -> Array:
-    """Labels of runs of windows, which begin at ``begin``."""
+    """Count the labels of runs of windows, which begin at ``begin``."""
     ends = np.cumsum(lengths)
     places = np.repeat(begin - ends + lengths, lengths) + np.arange(ends[-1])
     return np.bincount(labels[places], minlength=buckets).astype(np.float64)

@@ -1,4 +1,4 @@
-"""FAD∞: the Fréchet audio distance that endless clips would have.
+"""FAD∞: the Fréchet audio distance extrapolated to infinitely many clips.
 
 FAD of a finite set is too large, by an amount nearly proportional to 1/clips. It is computed for subsets of growing
 size, a line is fitted over 1/clips, and its intercept taken. Subsets are of whole prompts, drawn without replacement by
@@ -26,11 +26,11 @@ from metrics.grouped import Array, Chosen, Contributions, Grouped
 
 SUBSETS = 15
 SMALLEST = 1 / 3
-"""Share of the prompts in the smallest subset: below, the bias is no longer proportional to 1/clips."""
+"""Share of the prompts in the smallest subset: below it, the bias is no longer proportional to 1/clips."""
 
 
 def extrapolate(clips: npt.ArrayLike, distances: npt.ArrayLike) -> tuple[float, float]:
-    """Intercept at 1/clips = 0 of the line fitted to distances by least squares, and its r² in [0, 1].
+    """Compute the intercept at 1/clips = 0 of the line fitted to distances by least squares, and its r² in [0, 1].
 
     Args:
         clips, distances: shape (subsets,), of at least two sizes.
@@ -69,7 +69,7 @@ class _Extrapolated(Contributions):
         return (*extrapolate(clips, self.plain.values(subsets)), clips)
 
     def _subsets(self, chosen: Chosen) -> Chosen:
-        """Of each order the first so many of the chosen units, evenly spaced in 1/units; shape (subsets, units)."""
+        """Return the first chosen units of each order, in sizes evenly spaced in 1/units; shape (subsets, units)."""
         units = np.count_nonzero(chosen)
         sizes = np.round(units / np.linspace(1 / SMALLEST, 1, len(self.ranks))).astype(np.int64)
         places = np.argsort(np.where(chosen, self.ranks, len(chosen)), axis=1)
@@ -86,7 +86,7 @@ class FrechetAudioDistanceInfinity(FrechetAudioDistance):
     chance where the true distance is near 0.
 
     Args:
-        seed: names the subsets.
+        seed: determines the subsets.
     """
 
     version = 1
@@ -106,7 +106,7 @@ class FrechetAudioDistanceInfinity(FrechetAudioDistance):
         return warnings
 
     def permutations(self, evaluated: EmbeddingSet) -> int:
-        """Each costs as many FADs as there are subsets."""
+        """Return the number of permutations; each costs as many FADs as there are subsets."""
         del evaluated
         return 199
 

@@ -1,7 +1,7 @@
 """Fréchet audio distance (FAD): how far apart two sets of embeddings are as Gaussians.
 
 ‖μ₁ − μ₂‖² + tr C₁ + tr C₂ − 2 tr √(C₁C₂). The last trace is the nuclear norm of F₁F₂ᵀ, where Cᵢ = FᵢᵀFᵢ: its singular
-values are the roots of the eigenvalues of C₁C₂. Nothing complex can come of that, and no root of a matrix is taken.
+values are the roots of the eigenvalues of C₁C₂. No complex numbers can arise, and no root of a matrix is taken.
 
 Dowson and Landau, "The Fréchet distance between multivariate normal distributions", Journal of Multivariate Analysis 12
 (1982); Kilgour et al., "Fréchet Audio Distance: a reference-free metric for evaluating music enhancement algorithms",
@@ -29,11 +29,11 @@ from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric, start
 from metrics.pairwise import mean_of, sums_of_rows
 
 BLOCK = 4096
-"""Windows that are looked at together."""
+"""Windows that are processed together."""
 KEPT = 1 << 24
-"""Numbers that may be held in place of being computed again: 128 MB."""
+"""Numbers that may be kept in memory instead of being computed again: 128 MB."""
 LEAST_PROMPTS = 24
-"""With fewer, chance and bias say more than the music does."""
+"""With fewer prompts, chance and bias outweigh the music."""
 
 
 def frechet_distance(
@@ -43,16 +43,16 @@ def frechet_distance(
     cov_b: npt.ArrayLike,
     method: Method = "auto",
 ) -> float:
-    """Fréchet distance between two Gaussians, ≥ 0, in squared units of the embedding.
+    """Compute the Fréchet distance between two Gaussians, ≥ 0, in squared units of the embedding.
 
     Args:
         mean_a, mean_b: shape (dimension,).
         cov_a, cov_b: shape (dimension, dimension), symmetric and positive semi-definite, of any rank.
         method: as in `metrics.gaussian.nuclear_norm`: ``fast`` by eigenvalues, ``exact`` by singular values, ``auto``
-            by eigenvalues where they are good to 1e-10.
+            by eigenvalues where they are accurate to 1e-10.
 
     Raises:
-        DataError: shapes that do not match, values that are not finite, or a matrix that is no covariance.
+        DataError: shapes that do not match, values that are not finite, or a matrix that is not a covariance.
 
     >>> frechet_distance([0.0], [[4.0]], [3.0], [[1.0]])
     10.0
@@ -61,9 +61,14 @@ def frechet_distance(
 
 
 def frechet_audio_distance(evaluated: npt.ArrayLike, reference: npt.ArrayLike, method: Method = "auto") -> float:
-    """Fréchet distance between two sets of windows, shapes (n, dimension) and (m, dimension), n, m ≥ 2.
+    """Compute the Fréchet distance between two sets of windows, shapes (n, dimension) and (m, dimension), n, m ≥ 2.
 
     The work is done on the smaller side of either set, windows or dimension, and the sets are never squared.
+
+    Args:
+        evaluated: windows of a model's clips, shape (n, dimension).
+        reference: windows of the reference, shape (m, dimension).
+        method: as in `frechet_distance`.
 
     Raises:
         DataError: other shapes, fewer than two windows, or values that are not finite.
@@ -72,9 +77,10 @@ def frechet_audio_distance(evaluated: npt.ArrayLike, reference: npt.ArrayLike, m
 
 
 def per_clip_distances(clips: Iterable[npt.ArrayLike], reference: Gaussian) -> Array:
-    """Fréchet distance of each clip's own windows, shape (n ≥ 2, dimension), to one reference, shape (clips,).
+    """Compute the Fréchet distance of each clip's own windows, shape (n ≥ 2, dimension), to one reference, shape
+    (clips,).
 
-    The reference is factored once, before; a clip costs the singular values of a matrix with n − 1 rows.
+    The reference is factored once, beforehand; a clip costs the singular values of a matrix with n − 1 rows.
 
     Source: Gui et al., "Adapting Fréchet audio distance for generative music evaluation", ICASSP 2024, §2.3.
     """
@@ -82,7 +88,7 @@ def per_clip_distances(clips: Iterable[npt.ArrayLike], reference: Gaussian) -> A
 
 
 def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> float:
-    """Fréchet distance between two Gaussians that are factored already."""
+    """Compute the Fréchet distance between two Gaussians that are factored already."""
     if a.mean.shape != b.mean.shape:
         raise DataError(f"embeddings of {len(a.mean)} and of {len(b.mean)} dimensions cannot be compared")
     step = a.mean - b.mean
@@ -94,7 +100,7 @@ def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> floa
 
 @dataclass(frozen=True, eq=False)
 class _Projected(Contributions):
-    """Windows seen through the reference's factor, where their Fréchet distance is that of their singular values.
+    """Windows projected through the reference's factor, where their Fréchet distance is that of their singular values.
 
     Windows are read in blocks of one size and their moments merged in one order, so that memory does not grow with them
     and the result does not depend on how they are held.
@@ -152,9 +158,11 @@ class _Projected(Contributions):
         return distances
 
     def _norm(self, chosen: Chosen) -> float:
-        """Nuclear norm by the eigenvalues of the scatter on its smaller side, zero where they are only rounding.
+        """Compute the nuclear norm by the eigenvalues of the scatter on its smaller side; those within rounding count
+        as 0.
 
-        Scatters of units add up: what is left out is taken from the whole where that is less than what is chosen.
+        Scatters of units add up: units that are left out are subtracted from the whole where they are fewer than the
+        chosen.
         """
         from scipy.linalg import eigvalsh
 
@@ -171,7 +179,7 @@ class _Projected(Contributions):
         return float(np.sqrt(values[values > len(values) * EPSILON * values[-1]]).sum())
 
     def _mean(self, chosen: Chosen, n: int) -> Array:
-        """Of the chosen windows through the factor, about the mean of all, shape (rank,)."""
+        """Compute the mean of the chosen windows through the factor, about the mean of all, shape (rank,)."""
         middle: Array = product((chosen @ self.sums / n)[np.newaxis], self.factor)[0]
         return middle
 
@@ -186,7 +194,7 @@ class _Projected(Contributions):
         return self._scatter_of(np.ones(len(self.counts), dtype=bool))
 
     def _rows(self, chosen: Chosen) -> Iterator[Array]:
-        """The chosen windows through the factor, in blocks."""
+        """Yield the chosen windows through the factor, in blocks."""
         size = self.windows.counts
         first = self.windows.starts[chosen]
         places = np.repeat(first - np.r_[0, np.cumsum(size[chosen])[:-1]], size[chosen]) + np.arange(size[chosen].sum())
@@ -196,7 +204,7 @@ class _Projected(Contributions):
 
     @cached_property
     def _kept(self) -> Array | None:
-        """All windows through the factor, where they are few: tests look at them hundreds of times."""
+        """All windows through the factor, where they are few: tests use them hundreds of times."""
         vectors = self.windows.vectors
         return self._through(vectors) if len(vectors) * len(self.factor) <= KEPT else None
 
@@ -224,7 +232,7 @@ class FrechetAudioDistance(GroupedMetric):
         assert reference is not None
         prompts, clips = len(np.unique(evaluated.groups)), len(np.unique(evaluated.recordings))
         if prompts < LEAST_PROMPTS:
-            raise Undefined(f"{counted(prompts, 'prompt')}, FAD needs {LEAST_PROMPTS}; KAD does with fewer")
+            raise Undefined(f"{counted(prompts, 'prompt')}, FAD needs {LEAST_PROMPTS}; KAD works with fewer")
         for windows, whose in ((evaluated.windows, "clips"), (reference.windows, "reference")):
             if windows <= evaluated.dimension:
                 rank = {"of": whose, "windows": windows, "dimension": evaluated.dimension}
@@ -245,12 +253,13 @@ class FrechetAudioDistance(GroupedMetric):
         return _Projected.of(windows, gaussian)
 
     def gaussian(self, reference: Reference) -> Gaussian:
-        """The reference's Gaussian, factored once."""
+        """Return the reference's Gaussian, factored once."""
         if reference.fingerprint not in self._known:
             self._known[reference.fingerprint] = Gaussian.of_moments(reference.mean, reference.covariance)
         return self._known[reference.fingerprint]
 
 
 def enough_clips(dimension: int) -> int:
-    """From how many clips on the bias of FAD is nearly proportional to 1/clips: max(300, 1.5 · dimension)."""
+    """Return the number of clips from which on FAD's bias is nearly proportional to 1/clips: max(300, 1.5 ·
+    dimension)."""
     return max(300, math.ceil(1.5 * dimension))

@@ -21,7 +21,7 @@ class ClipFrechetAudioDistance(ClipMetric):
     """FAD between the windows of one clip and the reference, in squared units of the embedding; mean over prompts.
 
     A clip has few windows, so that its covariance is of low rank and the value lies far above the FAD of the set: it
-    tells clips of equal length apart and is no estimate of that FAD. Undefined for a clip of a single window. Details:
+    compares clips of equal length and is no estimate of that FAD. Undefined for a clip of a single window. Details:
     ``windows``.
 
     Args:

@@ -1,7 +1,7 @@
 """Gaussians by their factors: the mean, and a matrix whose square is the covariance.
 
-Every product here goes through SciPy: the BLAS that NumPy's wheels carry may be too old to know the processor it is on,
-and is then several times slower.
+Every product here goes through SciPy: the BLAS in NumPy's wheels may be too old to know the processor, and is then
+several times slower.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Gaussian:
 
     @classmethod
     def of_windows(cls, windows: npt.ArrayLike) -> Gaussian:
-        """Mean and covariance (ddof = 1) of windows, shape (n ≥ 2, dimension), without ever squaring them.
+        """Compute mean and covariance (ddof = 1) of windows, shape (n ≥ 2, dimension), without ever squaring them.
 
         Up to ``dimension`` windows give a factor of n − 1 rows, Helmert's contrasts: they have the scatter of the n
-        centred windows without the direction that centring makes null. More windows are brought to that size by QR.
+        centered windows without the direction that centering makes null. More windows are reduced to that size by QR.
 
         Raises:
             DataError: another shape, fewer than two windows, or a value that is not finite.
@@ -66,17 +66,17 @@ class Gaussian:
             k = np.arange(1, n, dtype=np.float64)[:, np.newaxis]
             factor = (np.cumsum(x[:-1], axis=0) - k * x[1:]) / np.sqrt(k * (k + 1))
         else:
-            # The result without its size first: only R is wanted, and the windows are not needed any more.
+            # First the result without its size: only R is wanted, and the windows are not needed any more.
             factor = qr(x, mode="r", overwrite_a=True, check_finite=False)[0][: x.shape[1]]
         factor /= np.sqrt(n - 1)
         return cls(mean, factor)
 
     @classmethod
     def of_moments(cls, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> Gaussian:
-        """From a mean, shape (dimension,), and a covariance, shape (dimension, dimension).
+        """Build the Gaussian from a mean, shape (dimension,), and a covariance, shape (dimension, dimension).
 
-        By Cholesky where the covariance has full numerical rank, otherwise by its eigenvectors, leaving out those whose
-        eigenvalue is only rounding: the root of a rounding error would not be small.
+        Factored by Cholesky where the covariance has full numerical rank, otherwise by its eigenvectors without those
+        whose eigenvalue is only rounding: the root of a rounding error would not be small.
 
         Raises:
             DataError: shapes that do not match, a value that is not finite, or no covariance (a negative variance).
@@ -108,9 +108,9 @@ class Gaussian:
 
 
 def stacked_factor(blocks: Iterable[Array]) -> Array:
-    """R of the QR decomposition of blocks of rows, one below the other, of which one is in memory at a time.
+    """Compute R of the QR decomposition of blocks of rows, one below the other, of which one is in memory at a time.
 
-    Rᵀ · R is the scatter of all rows, which is never squared for it; shape (dimension or fewer, dimension).
+    Rᵀ · R is the scatter of all rows, which is never formed; shape (dimension or fewer, dimension).
 
     Raises:
         DataError: no rows.
@@ -122,12 +122,12 @@ def stacked_factor(blocks: Iterable[Array]) -> Array:
         rows = block if factor is None else np.concatenate([factor, block])
         factor = qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]]
     if factor is None:
-        raise DataError("a factor needs rows, there are none")
+        raise DataError("a factor needs at least 1 row, got 0")
     return factor
 
 
 def product(a: Array, b: Array) -> Array:
-    """a · bᵀ of shapes (n, d) and (m, d)."""
+    """Compute a · bᵀ of shapes (n, d) and (m, d)."""
     from scipy.linalg.blas import dgemm
 
     result: Array = dgemm(1.0, np.asarray(b).T, np.asarray(a).T, trans_a=True).T
@@ -135,10 +135,10 @@ def product(a: Array, b: Array) -> Array:
 
 
 def nuclear_norm(matrix: Array, method: Method = "auto") -> float:
-    """Sum of the singular values.
+    """Compute the sum of the singular values.
 
     ``fast`` takes the roots of the eigenvalues of the square on the smaller side; ``exact`` the singular values
-    themselves, some three times slower. The roots lose the half of the digits of what is small beside the largest, so
+    themselves, about three times slower. The roots lose half of the digits of what is small beside the largest, so
     ``auto`` takes ``exact`` where the rounding of the eigenvalues could move the sum by more than 1e-10 of it.
     """
     from scipy.linalg import eigvalsh, svdvals

@@ -1,7 +1,7 @@
-"""What the tagger says about music of known genre, against which genre fit is read.
+"""The tagger's output for music of known genre, which genre fit is relative to.
 
 The music is synthetic: the rule-based composer's, over the 36 prompts of ``genres@1``, with seeds that no run should
-use. Where the tagger places real music of a genre differently, the centre is off by as much, for every model alike.
+use. Where the tagger places real music of a genre differently, the center is off by as much, for every model alike.
 Rebuild it with::
 
     python -P -m metrics.genre_calibration
@@ -49,7 +49,7 @@ class Calibration:
 
 @cache
 def calibration() -> Calibration:
-    """The one that is shipped."""
+    """Read the shipped calibration."""
     stored = json.loads((files(__package__) / "genre_calibration.json").read_text(encoding="utf-8"))
     lists = {name: tuple(stored[name]) for name in ("genres", "centre", "spread")}
     return Calibration(music=stored["music"], clips=stored["clips"], **lists)
@@ -58,7 +58,7 @@ def calibration() -> Calibration:
 def calibrate(
     log_odds: npt.NDArray[np.float64], labels: Iterable[str], genres: tuple[str, ...], music: str
 ) -> Calibration:
-    """Centre and spread of labelled music; every genre counts alike, however many clips it has.
+    """Compute center and spread of labeled music; every genre counts equally, however many clips it has.
 
     Args:
         log_odds: of every clip, shape (clips, genres).

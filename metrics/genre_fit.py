@@ -1,11 +1,11 @@
-"""Genre fit: whether a music tagger finds the genre that was asked for.
+"""Genre fit: whether a music tagger finds the genre that the prompt asks for.
 
 It is a tagger's opinion, not a listener's: musicnn (Pons and Serra, 2019) reports 50 tags of last.fm and 50 of
-MagnaTagATune, of which twelve name one of the six genres. Some tags are given freely and some hardly ever, to noise as
-well, so the log-odds are read against calibration music of known genre. What is shipped is synthetic (see
-`metrics.genre_calibration`); human music takes its place where it is given (`metrics.human_music`). Margins compare
-models over the same prompts and are no probability of a genre. Whether there is music at all is not for the tagger to
-say, which gives tags to noise, too, and hardly any to some music (see `metrics.notes.presence`).
+MagnaTagATune, of which twelve name one of the six genres. The tagger gives some tags often and some hardly ever, to
+noise as well, so the log-odds are compared with calibration music of known genre. The shipped calibration is synthetic
+(see `metrics.genre_calibration`); human music replaces it where it is given (`metrics.human_music`). Margins compare
+models over the same prompts and are no probability of a genre. The tagger cannot say whether there is music at all: it
+gives tags to noise, too, and hardly any to some music (see `metrics.notes.presence`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from metrics.notes.trial import try_transcriber
 
 
 def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None) -> npt.NDArray[np.float64]:
-    """Log-odds of the genres in standard deviations from the mean of the calibration music, shape (…, 6)."""
+    """Compute the log-odds of the genres in standard deviations from the mean of the calibration music, shape (…,
+    6)."""
     known = by or calibration()
     standard: npt.NDArray[np.float64] = (log_odds - np.array(known.centre)) / np.array(known.spread)
     return standard
 
 
 def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
-    """How far ``genre`` lies above the best other genre, in standard deviations; positive where it is found.
+    """Compute how far ``genre`` lies above the best other genre, in standard deviations; positive where it is found.
 
     Args:
         standard: calibrated log-odds of the six `GENRES`, shape (6,).
@@ -53,7 +54,7 @@ def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
 
 
 def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.NDArray[np.int64]:
-    """How often which genre was found: rows as asked for, columns as found, shape (6, 7).
+    """Count how often each genre was found for each requested one: rows as requested, columns as found, shape (6, 7).
 
     Both in the order of `GENRES`; the last column counts clips without a value (None).
 
@@ -78,12 +79,12 @@ def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.ND
 class GenreFit(ClipMetric):
     """How far a music tagger puts the prompt's genre above the best other one, in standard deviations (SD).
 
-    They are those of the calibration music. Undefined where the prompt has no genre or none of the six, and where the
-    clip holds no music: silence, noise, a single tone. Details: ``top1`` (the genre found), ``fits`` (whether it is the
-    prompt's), ``log_odds`` (calibrated, for each genre).
+    The standard deviations are those of the calibration music. Undefined where the prompt has no genre or none of the
+    six, and where the clip holds no music: silence, noise, a single tone. Details: ``top1`` (the genre found), ``fits``
+    (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
 
     Args:
-        calibration: a file that ``python -m metrics.human_music`` makes of labelled human music; by default, the
+        calibration: a file that ``python -m metrics.human_music`` makes of labeled human music; by default, the
             synthetic calibration that is shipped.
     """
 

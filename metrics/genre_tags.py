@@ -1,4 +1,4 @@
-"""The tags of musicnn that name a genre, and what they say about a clip, before any calibration."""
+"""The tags of musicnn that name a genre, and their log-odds for a clip, before any calibration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAGS: Mapping[str, tuple[tuple[Training, str], ...]] = {
     "pop": (("msd", "pop"), ("mtt", "pop")),
     "rock": (("msd", "rock"), ("mtt", "rock")),
 }
-"""Which tags of which network name a genre."""
+"""The tags that name each genre, by network."""
 
 GENRES = tuple(TAGS)
 
@@ -27,7 +27,7 @@ MTT = EmbedderRef("musicnn-mtt")
 
 
 def genre_log_odds(msd: Vectors, mtt: Vectors) -> npt.NDArray[np.float64]:
-    """Log-odds of the six `GENRES`, shape (6,): the mean over a genre's tags of their mean over the clip.
+    """Compute the log-odds of the six `GENRES`, shape (6,): the mean over a genre's tags of their mean over the clip.
 
     Args:
         msd: embeddings of the clip by ``musicnn-msd``, shape (windows, 200).

@@ -1,8 +1,8 @@
 """Set metrics over prompts: the estimate, its jackknife and the test for a difference, each from one pass over windows.
 
-The unit is the prompt: windows of a clip and clips of a prompt are not independent. A metric measures once what the
-prompts contribute; its value for any choice of prompts then costs next to nothing, and leaving a prompt out or swapping
-prompts between two models are such choices.
+The unit is the prompt: windows of a clip and clips of a prompt are not independent. A metric computes once what each
+prompt contributes; its value for any choice of prompts is then cheap, and leaving a prompt out or swapping prompts
+between two models are such choices.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Array = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.bool_]
 
 MIN_PROMPTS = 4
-"""As many prompts are needed to say how sure a value is."""
-_HANGS = "without one of its prompts there is no value, so nothing can be said of how sure it is"
+"""Prompts that an interval or a test needs at least."""
+_HANGS = "leaving out one of its prompts gives no value, so there is no interval"
 _AT_ONCE = 512
-"""Permutations whose choices are in memory together: 16 MB of numbers for two models on 2,000 prompts."""
+"""Permutations whose choices are in memory together: 16 MB for two models on 2,000 prompts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Grouped:
 
     @classmethod
     def in_order(cls, evaluated: EmbeddingSet, order: npt.NDArray[np.int64], units: npt.NDArray[np.int64]) -> Grouped:
-        """The windows in an order that keeps those of a unit together; ``units`` says which each is of."""
+        """Return the windows in an order that keeps those of a unit together; ``units`` says which unit each is of."""
         units = units[order]
         return cls(
             evaluated.vectors[order],
@@ -72,7 +72,8 @@ class Grouped:
         )
 
     def __add__(self, other: Grouped) -> Grouped:
-        """The units of both, those of ``other`` last; recordings stay apart even where their numbers are the same."""
+        """Return the units of both, those of ``other`` last; recordings stay distinct even where their numbers are
+        equal."""
         shift = self.recordings.max() + 1 - other.recordings.min()
         return Grouped(
             np.concatenate([self.vectors, other.vectors]),
@@ -89,13 +90,13 @@ class Grouped:
         return np.diff(self.starts, append=len(self.vectors))
 
     def unit(self, number: int) -> slice:
-        """Where the windows of one unit lie."""
+        """Return the slice of the windows of one unit."""
         start = int(self.starts[number])
         return slice(start, start + int(self.counts[number]))
 
 
 def starts_of(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where each run of equal labels begins."""
+    """Return the places where runs of equal labels begin."""
     return np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]).astype(np.int64)
 
 
@@ -104,14 +105,14 @@ class Contributions(ABC):
 
     @abstractmethod
     def values(self, chosen: Chosen) -> Array:
-        """The metric of each choice of units: bool of shape (choices, units) → (choices,)."""
+        """Compute the metric of each choice of units: bool of shape (choices, units) → (choices,)."""
 
     def value(self, chosen: Chosen) -> float:
-        """The metric of one choice, shape (units,), as exactly as can be."""
+        """Compute the metric of one choice, shape (units,), as exactly as possible."""
         return float(self.values(chosen[np.newaxis])[0])
 
     def apart(self, swaps: Chosen) -> Array:
-        """B − A where the first half of the units are A's and the second, in the same order of prompts, B's.
+        """Compute B − A where the first half of the units are A's and the second, in the same order of prompts, B's.
 
         Args:
             swaps: which prompts change sides, shape (permutations, prompts).
@@ -122,7 +123,7 @@ class Contributions(ABC):
         return self.values(np.hstack([swaps, ~swaps])) - self.values(np.hstack([~swaps, swaps]))
 
     def left_out(self, chosen: Chosen) -> Array:
-        """The metric of a choice with each of its units left out in turn, shape (chosen units,)."""
+        """Compute the metric of a choice with each of its units left out in turn, shape (chosen units,)."""
         places = np.flatnonzero(chosen)
         found = []
         for start in range(0, len(places), _AT_ONCE):
@@ -133,7 +134,7 @@ class Contributions(ABC):
         return np.concatenate(found)
 
     def details(self) -> Mapping[str, Any]:
-        """What explains the numbers."""
+        """Return what explains the numbers."""
         return {}
 
 
@@ -145,8 +146,8 @@ class GroupedMetric(SetMetric):
         embedder_params: its parameters.
 
     Class attributes:
-        null: what the p of a difference is the probability under.
-        grows_with_clips: whether the number of clips moves the expected value, so that unequal numbers mislead.
+        null: the hypothesis under which the p of a difference is computed.
+        grows_with_clips: whether the expected value depends on the number of clips, so that unequal numbers mislead.
     """
 
     grows_with_clips: ClassVar[bool] = True
@@ -167,14 +168,14 @@ class GroupedMetric(SetMetric):
         """
 
     def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
-        """The warnings for a set that has a value; a subclass adds what it asks for.
+        """Return the warnings for a set that has a value; a subclass adds its own conditions.
 
         Raises:
             Undefined: the set is too small, with the reason.
             UsageError, DataError: as in `evaluate`.
         """
         if reference is None and self.needs_reference:
-            raise UsageError(f"{type(self).__name__} compares with a reference, and there is none; name one")
+            raise UsageError(f"{type(self).__name__} needs a reference to compare with; name one")
         if reference is not None and self.needs_reference:
             if evaluated.embedder != reference.embedder:
                 raise UsageError(
@@ -195,22 +196,22 @@ class GroupedMetric(SetMetric):
         return found
 
     def permutations(self, evaluated: EmbeddingSet) -> int:
-        """How many random permutations a test of more than 13 prompts makes; fewer where each takes long."""
+        """Return the number of random permutations in a test of more than 13 prompts; fewer where each takes long."""
         del evaluated
         return PERMUTATIONS
 
     def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
-        """The windows that the metric looks at."""
+        """Return the windows that the metric uses."""
         del reference
         return evaluated
 
     def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
-        """What must be said of how it compares these two, such as which windows it does not look at."""
+        """Return the warnings about comparing these two, such as windows that the metric leaves out."""
         del evaluated, reference
         return ()
 
     def grouped(self, evaluated: EmbeddingSet) -> Grouped:
-        """The windows by the units that are left out and swapped."""
+        """Group the windows by the units that are left out and swapped."""
         return Grouped.of(evaluated)
 
     def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
@@ -237,9 +238,9 @@ class GroupedMetric(SetMetric):
         return Estimate(value, low, high, clips, None, warnings, details)
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
-        """B − A over the prompts that both have, with the jackknife interval and a permutation test.
+        """Compute B − A over the prompts that both have, with the jackknife interval and a permutation test.
 
-        The test is exact for 13 prompts or fewer; of more, ``seed`` names the permutations.
+        The test is exact for 13 prompts or fewer; with more, ``seed`` determines the permutations.
 
         Raises:
             UsageError, DataError: as in `evaluate`.
@@ -250,7 +251,7 @@ class GroupedMetric(SetMetric):
         a, b = self.considered(a, reference), self.considered(b, reference)
         shared = np.intersect1d(a.groups, b.groups)
         if not len(shared):
-            return Difference(None, None, None, None, "", "no prompt that both have clips of")
+            return Difference(None, None, None, None, "", "no prompt for which both have clips")
         alone = {f"only_{name}": len(np.setdiff1d(side.groups, shared)) for name, side in (("a", a), ("b", b))}
         a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
         try:
@@ -283,7 +284,7 @@ class GroupedMetric(SetMetric):
 
 
 def _permuted(contributions: Contributions, prompts: int, permutations: int, seed: int) -> Array:
-    """B − A for every way to swap the two models' clips of whole prompts, or for so many random ones."""
+    """Compute B − A for every way to swap the two models' clips of whole prompts, or for so many random ones."""
     rng = np.random.default_rng(seed)
     found = []
     for start in range(0, permutations, _AT_ONCE):

@@ -1,11 +1,11 @@
-"""Harmonic accuracy: how much of what sounds belongs to one scale.
+"""Harmonic accuracy: the share of what sounds that belongs to one scale.
 
 O. Mogren: C-RNN-GAN: Continuous recurrent neural networks with adversarial training. 2016, "scale
-consistency". His script compares ``pitch % 12 - tonic`` with the scale without wrapping round the octave, so
+consistency". His script compares ``pitch % 12 - tonic`` with the scale without wrapping around the octave, so
 most scales cannot reach 100 %; here pitch classes wrap, and the harmonic minor scale is a standard scale
 too.
 
-Of known notes every one counts once. Of audio no notes are made: each pitch class counts for as long as it sounds,
+Each known note counts once. Audio is not turned into notes: each pitch class counts for as long as it sounds,
 which is nearer to the truth than the notes of a transcriber, and is defined for more clips.
 """
 
@@ -31,7 +31,7 @@ from metrics.notes.trial import try_transcriber
 from metrics.notes.tuning import tuning_of
 
 MIN_NOTES = 20
-"""Below this even random pitches score above 77 %."""
+"""With fewer notes even random pitches score above 77 %."""
 
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -47,7 +47,7 @@ _MEMBERS = np.array(  # (scales, pitch classes), 1 where the class belongs
 
 
 def harmonic_accuracy(pitches: Iterable[int]) -> float:
-    """Percent of notes, in (0, 100], whose pitch class belongs to the best matching scale.
+    """Compute the percent of notes, in (0, 100], whose pitch class belongs to the best matching scale.
 
     The scales are the major, natural minor and harmonic minor ones on all 12 tonics; every note counts once.
 
@@ -64,7 +64,7 @@ def harmonic_accuracy(pitches: Iterable[int]) -> float:
 
 
 def scale_share(classes: Classes) -> float:
-    """Percent, in (0, 100], that the best matching scale has of a weight for each pitch class.
+    """Compute the percent, in (0, 100], of the pitch classes' weights that the best matching scale has.
 
     Args:
         classes: weights ≥ 0, shape (12,) from C up, of which one is > 0.
@@ -73,14 +73,14 @@ def scale_share(classes: Classes) -> float:
 
 
 def best_scales(classes: Classes) -> list[str]:
-    """Every scale that reaches `scale_share`, such as ``C major`` and its relative ``A natural minor``."""
+    """Return every scale that reaches `scale_share`, such as ``C major`` and its relative ``A natural minor``."""
     matches = _MEMBERS @ classes
     best = matches.max() * (1 - 1e-12)
     return [name for name, match in zip(_NAMES, matches, strict=True) if match >= best]
 
 
 def in_best_scale(chords: Classes, classes: Classes) -> npt.NDArray[np.bool_]:
-    """Whether all tones of a chord belong to one of the best scales, shape (chords,).
+    """Return whether all tones of a chord belong to one of the best scales, shape (chords,).
 
     Args:
         chords: 1 where a pitch class belongs to the chord, else 0, shape (chords, 12).
@@ -92,7 +92,7 @@ def in_best_scale(chords: Classes, classes: Classes) -> npt.NDArray[np.bool_]:
 
 
 def key_margin(classes: Classes) -> float:
-    """Percent by which the best scale exceeds the best one of other pitch classes: how clear the key is.
+    """Compute the percent by which the best scale exceeds the best one of other pitch classes: how clear the key is.
 
     A major scale and its relative natural minor hold the same pitch classes, and count as one.
     """
@@ -102,7 +102,7 @@ def key_margin(classes: Classes) -> float:
 
 @cache
 def chance_accuracy(notes: int) -> float:
-    """Mean harmonic accuracy, in percent, of ``notes`` ≥ 1 pitches drawn uniformly; 10,000 draws, standard
+    """Estimate the mean harmonic accuracy, in percent, of ``notes`` ≥ 1 pitches drawn uniformly; 10,000 draws, standard
     error ≤ 0.12."""
     if notes < 1:
         raise DataError(f"chance is asked for {notes} notes, needs 1 or more")
@@ -111,16 +111,16 @@ def chance_accuracy(notes: int) -> float:
 
 
 def class_counts(pitches: Iterable[int]) -> Classes:
-    """How many notes each pitch class has, shape (12,) from C up; args and raises as `harmonic_accuracy`."""
+    """Count the notes of each pitch class, shape (12,) from C up; args and raises as `harmonic_accuracy`."""
     return np.bincount(validated_pitches(pitches) % 12, minlength=12).astype(np.float64)
 
 
 class HarmonicAccuracy(ClipMetric):
-    """Percent of what the clip plays that lies in the best matching scale, with what random pitches would score.
+    """Percent of what the clip plays that lies in the best matching scale, with the value of random pitches beside it.
 
-    With ``ranges``, a file that ``python -m metrics.human_music`` makes of labelled human music, what lies within the
-    range of the prompt's genre counts as the range's lower end, so that only what falls below it is ranked. Details
-    then hold ``accuracy`` (the plain percent), ``range`` and ``in_range``.
+    With ``ranges``, a file that ``python -m metrics.human_music`` makes from labeled human music, a clip within the
+    range of the prompt's genre gets the range's lower end, so that only clips below it are ranked. Details then hold
+    ``accuracy`` (the plain percent), ``range`` and ``in_range``.
 
     Symbolic notes count once each; undefined below 20 of them. Audio counts by how long each pitch class sounds, tuned
     to A = 440 Hz; undefined below 3 s in all, or a tenth of the clip. Undefined, too, below 3 pitch classes, which
@@ -129,7 +129,7 @@ class HarmonicAccuracy(ClipMetric):
     ``note_count`` or ``seconds``, ``tuning`` in cents above A = 440 Hz, and ``known`` where it is.
 
     Args:
-        ranges: a file that ``python -m metrics.human_music`` makes of labelled human music; None ranks all.
+        ranges: a file that ``python -m metrics.human_music`` makes from labeled human music; None ranks all.
     """
 
     version = 2
@@ -159,7 +159,8 @@ class HarmonicAccuracy(ClipMetric):
 
 
 def within_range(score: Score, known: tuple[float, float]) -> Score:
-    """A score of which only what falls below the lower end of a range counts; the plain one is ``accuracy`` then."""
+    """Cap a score at the lower end of a range, so that only what falls below it counts; ``accuracy`` keeps the plain
+    one."""
     value, low = score.value or 0.0, known[0]
     ranked = min(value, low)
     chance = min(score.details["chance"], low)

@@ -1,7 +1,7 @@
-"""What the metrics of harmony read from random music, played and listened to: their chance.
+"""The values of the harmony metrics for random music, played and analyzed: their chance.
 
-Random pitches fit a scale less the more of them there are, but more than a draw of pitch classes would: harmonics of
-what sounds are heard, too, and most of them lie in a scale. So chance is the mean over music whose every note has a
+The more random pitches there are, the less they fit a scale, but more than drawn pitch classes would: harmonics of
+what sounds are detected, too, and most of them lie in a scale. So chance is the mean over music whose every note has a
 random pitch class. ``python -P -m metrics.random_music`` prints the tables anew.
 """
 
@@ -16,14 +16,16 @@ CHORDS = (18.4, 15.2, 11.4, 9.4, 6.3)
 
 
 def chance_accuracy_of_sound(seconds: float) -> float:
-    """Mean harmonic accuracy, in percent, of random music; straight lines over the logarithm, at the ends the nearest.
+    """Return the mean harmonic accuracy, in percent, of random music.
+
+    Interpolated linearly over the logarithm of the time; beyond the ends of the table its nearest value.
 
     Args:
-        seconds: that pitches sound for, added over pitches, > 0.
+        seconds: time that pitches sound, added over pitches, > 0.
     """
     return float(np.interp(np.log(seconds), np.log(SECONDS), ACCURACY))
 
 
 def chance_chords_in_key(seconds: float) -> float:
-    """Mean of chords-in-key, in percent, of random music; as `chance_accuracy_of_sound`."""
+    """Return the mean of chords-in-key, in percent, of random music; as `chance_accuracy_of_sound`."""
     return float(np.interp(np.log(seconds), np.log(SECONDS), CHORDS))

@@ -1,7 +1,7 @@
-"""What metrics say of human music of known genre, which clips of that genre are then read against.
+"""The metrics' values for human music of known genre, which clips of that genre are compared with.
 
-A model that plays blues is not worse at harmony than one that plays nursery tunes, and how freely a tagger calls music
-jazz is known from jazz alone. With a folder that has a folder of recordings for each genre::
+A model that plays blues is not worse at harmony than one that plays nursery tunes, and how readily a tagger calls music
+jazz can only be measured on jazz. With a folder that has a folder of recordings for each genre::
 
     python -P -m metrics.human_music FOLDER > human.json
 
@@ -25,17 +25,17 @@ from metrics.genre_calibration import Calibration, calibrate, calibration
 from metrics.genre_tags import GENRES
 
 MIN_RECORDINGS = 10
-"""Of a genre; the ends of a range are no better known than by as many."""
+"""Least number of recordings of a genre; with fewer, the ends of a range are too uncertain."""
 
 RANGE = (5.0, 95.0)
-"""Percentiles of a genre's recordings between which a clip is as human music is."""
+"""Percentiles of a genre's recordings between which a clip counts as like human music."""
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class HumanMusic:
-    """What is known of human music.
+    """Ranges and calibration measured on human music.
 
     Attributes:
         music: what it was, in words.
@@ -60,7 +60,9 @@ def read_human_music(path: Path) -> HumanMusic:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise DataError(f"{path} is no file of human music; make one with: python -P -m metrics.human_music") from None
+        raise DataError(
+            f"{path} is not a file of human music; make one with: python -P -m metrics.human_music"
+        ) from None
     try:
         stored = json.loads(text)
         harmony = {str(genre): _range(*ends) for genre, ends in stored["harmony"].items()}
@@ -68,7 +70,7 @@ def read_human_music(path: Path) -> HumanMusic:
         return HumanMusic(str(stored["music"]), harmony, None if known is None else _calibration(known))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is no file of human music ({type(error).__name__}: {error}); make one with: "
+            f"{path} is not a file of human music ({type(error).__name__}: {error}); make one with: "
             "python -P -m metrics.human_music"
         ) from error
 
@@ -92,12 +94,12 @@ def _calibration(known: Mapping[str, Any]) -> Calibration:
 def summarise_music(
     genres: Iterable[str], accuracy: npt.NDArray[np.float64], log_odds: npt.NDArray[np.float64], music: str
 ) -> HumanMusic:
-    """Ranges and calibration of labelled recordings.
+    """Compute ranges and calibration of labeled recordings.
 
     Args:
         genres: of the recordings, in lower case.
         accuracy: harmonic accuracy in percent, shape (recordings,), NaN where it is undefined.
-        log_odds: of the six `GENRES` before calibration, shape (recordings, 6), NaN where they are not known.
+        log_odds: of the six `GENRES` before calibration, shape (recordings, 6), NaN where they are unknown.
         music: what it is, in words.
 
     Raises:

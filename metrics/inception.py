@@ -1,4 +1,4 @@
-"""Inception score: whether a tagger is sure of each clip, and says different things of different clips.
+"""Inception score: whether a tagger is sure about each clip, and gives different clips different classes.
 
 T. Salimans, I. Goodfellow, W. Zaremba, V. Cheung, A. Radford, X. Chen: Improved Techniques for Training GANs. NeurIPS
 2016, §4. exp of the mean over clips of KL(p(class | clip) ‖ p(class)), where p(class) is the mean over clips.
@@ -21,13 +21,13 @@ from metrics.tagger import check_tagger, class_shares
 
 
 def inception_score(probabilities: npt.ArrayLike) -> float:
-    """Inception score of a set of clips, from 1 (all alike) to the number of classes.
+    """Compute the inception score of a set of clips, from 1 (all the same) to the number of classes.
 
     Args:
         probabilities: of classes for each clip, shape (clips ≥ 1, classes), all ≥ 0, with sum 1 over classes.
 
     Raises:
-        DataError: another shape, or rows that are no distributions.
+        DataError: another shape, or rows that are not distributions.
 
     >>> inception_score([[0.5, 0.5], [0.5, 0.5]]), inception_score([[1.0, 0.0], [0.0, 1.0]])
     (1.0, 2.0)
@@ -36,12 +36,12 @@ def inception_score(probabilities: npt.ArrayLike) -> float:
     if p.ndim != 2 or not p.size:
         raise DataError(f"probabilities of shape {p.shape}, must be (clips, classes)")
     if not (p >= 0).all() or not np.allclose(p.sum(axis=1), 1):
-        raise DataError("a row of probabilities is no distribution: it must be ≥ 0 and sum to 1")
+        raise DataError("a row of probabilities is not a distribution: it must be ≥ 0 and sum to 1")
     return float(_scores(np.ones((1, 1)), np.array([len(p)]), _entropies(p).sum(keepdims=True), p.sum(axis=0)[None])[0])
 
 
 def _entropies(p: Array) -> Array:
-    """Σ p · ln p over the last axis, where 0 · ln 0 is 0."""
+    """Compute Σ p · ln p over the last axis, where 0 · ln 0 is 0."""
     from scipy.special import xlogy
 
     sums: Array = xlogy(p, p).sum(axis=-1)
@@ -49,7 +49,7 @@ def _entropies(p: Array) -> Array:
 
 
 def _scores(chosen: Array, clips: Array, entropies: Array, sums: Array) -> Array:
-    """Scores of choices of units, shape (choices, units), from each unit's clips, Σ p · ln p and Σ p."""
+    """Compute the scores of choices of units, shape (choices, units), from each unit's clips, Σ p · ln p and Σ p."""
     counts = chosen @ clips
     means = chosen @ sums / counts[:, np.newaxis]
     # Rounding may take the mutual information a little below 0.
@@ -76,10 +76,11 @@ class _Classes(Contributions):
 
 
 class InceptionScore(GroupedMetric):
-    """How sure a tagger is of each clip, and how much its classes vary among clips: from 1 to the number of classes.
+    """How sure a tagger is about each clip, and how much its classes vary among clips: from 1 to the number of classes.
 
-    A clip is one distribution over classes: the softmax of the mean of its logits, or of musicnn the mean probability
-    of its tags scaled to sum 1. The score is of all clips together, not the mean of ten parts as in some tables.
+    Each clip gives one distribution over classes: the softmax of the mean of its logits, or with musicnn the mean
+    probability of its tags scaled to sum 1. The score is of all clips together, not the mean of ten parts as in some
+    tables.
 
     Args:
         embedder: the tagger: musicnn, or an embedder whose vectors are the logits of classes, such as ``pann-tags``.
@@ -94,7 +95,7 @@ class InceptionScore(GroupedMetric):
     needs_reference: ClassVar[bool] = False
     cannot_tell = (
         "whether clips sound like any music, or fit their prompts: it grows with the number of clips and of what they "
-        "vary in, and numbers of two taggers are of different kinds"
+        "vary in, and numbers of two taggers are not comparable"
     )
 
     def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:
@@ -102,7 +103,7 @@ class InceptionScore(GroupedMetric):
         check_tagger(self.embedders[0], "is")
 
     def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
-        """One distribution for each clip in place of its windows."""
+        """Return one distribution for each clip in place of its windows."""
         del reference
         if not evaluated.windows:
             return evaluated

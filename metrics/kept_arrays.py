@@ -1,4 +1,4 @@
-"""Arrays that took long to compute, kept in a file so that stopped work goes on."""
+"""Arrays that took long to compute, stored in a file so that interrupted work resumes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def keep_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
-    """The arrays in a file; where it is missing or damaged they are made, and written to it.
+    """Return the arrays in a file; if it is missing or damaged, compute them and write it.
 
     Args:
-        path: whose name says what the arrays depend on; its folder is there.
+        path: its name must identify what the arrays depend on; its folder exists.
         make: returns the arrays by name.
     """
     try:

@@ -32,7 +32,7 @@ from metrics.pairwise import Windows, check_windows
 
 Bandwidth = Literal["reference", "evaluated"] | float
 MOST_WINDOWS = 50_000
-"""Of either side; the time grows with their square."""
+"""Most windows of either side; the time grows with their square."""
 
 
 def kernel_audio_distance(
@@ -42,7 +42,7 @@ def kernel_audio_distance(
     groups_evaluated: npt.ArrayLike | None = None,
     groups_reference: npt.ArrayLike | None = None,
 ) -> float:
-    """Kernel audio distance between two sets of windows, times 100; 0 for equal distributions, and at most 200.
+    """Compute the kernel audio distance between two sets of windows, times 100; 0 for equal distributions, at most 200.
 
     Memory does not grow with the number of pairs.
 
@@ -51,7 +51,7 @@ def kernel_audio_distance(
         bandwidth: σ in units of the embedding, or the median distance over all pairs of the ``reference`` or of the
             ``evaluated`` set.
         groups_evaluated, groups_reference: shapes (n,) and (m,), any labels; pairs with one label are left out of a
-            set's own mean, since what is alike for another reason (one prompt, one recording) makes a true 0 positive.
+            set's own mean, since windows alike for another reason (one prompt, one recording) make a true 0 positive.
 
     Raises:
         DataError: shapes that do not match, values that are not finite, no pairs, or a bandwidth that is not above 0:
@@ -80,7 +80,7 @@ def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth) -> float:
 
 
 def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> float:
-    """Mean of the kernel over the ordered pairs i ≠ j of one set that are of different groups."""
+    """Compute the mean of the kernel over the ordered pairs i ≠ j of one set that are of different groups."""
     given = np.arange(len(x)) if groups is None else np.asarray(groups)
     if given.shape != (len(x),):
         raise DataError(f"the {what} has {len(x)} windows and groups of shape {given.shape}")
@@ -94,13 +94,14 @@ def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str)
 
 
 class KernelAudioDistance(GroupedMetric):
-    """Kernel audio distance between a model's clips and the reference music: 0 where they are alike.
+    """Kernel audio distance between a model's clips and the reference music: 0 where they are equally distributed.
 
-    Genres count alike, and pairs of one prompt do not: windows of one clip are no independent draws, nor are clips of
-    one prompt, so pairs of one prompt are left out on both sides and across; of a reference that does not know its
+    Genres count equally, and pairs of one prompt are left out: windows of one clip are not independent draws, nor are
+    clips of one prompt. So pairs of one prompt are left out on both sides and across; for a reference with unknown
     prompts, pairs of one recording. Genres that clips and reference have in common are compared cell by cell, as
-    `metrics.kernel_cells` says; what has another genre, or none, is left aside and told. Where they have none in
-    common, all clips are compared with the whole reference, whose own mix of genres then stands for the suite's.
+    `metrics.kernel_cells` says; what has another genre, or none, is left out, with a warning. Where they have none in
+    common, all clips are compared with the whole reference, whose own mix of genres then takes the place of the
+    suite's.
 
     Args:
         bandwidth: σ, or the set whose median distance it is. With ``evaluated`` the interval is conditional on it too,
@@ -193,7 +194,7 @@ class KernelAudioDistance(GroupedMetric):
         return shared_genres(genre_counts(evaluated), genre_counts(reference.embeddings))
 
     def _reference_side(self, own: EmbeddingSet, shared: tuple[str, ...]) -> Side:
-        """The windows of a reference by genre, in the order of ``shared``, or all as one."""
+        """Return the windows of a reference by genre, in the order of ``shared``, or all as one."""
         if self.all_pairs:
             return Side(own.vectors, np.zeros(1, dtype=np.int64), None, {})
         genres = np.zeros(own.windows, dtype=np.int64)
@@ -237,7 +238,7 @@ class KernelAudioDistance(GroupedMetric):
 
 
 class KernelAudioDistanceKadtk(KernelAudioDistance):
-    """KAD over all pairs i ≠ j, to compare with values published with kadtk; a model that equals the reference reads
+    """KAD over all pairs i ≠ j, to compare with values published with kadtk; a model that equals the reference gives
     more than 0.
 
     Its bandwidth is the lower of the two middle distances of an even number, as kadtk's is; ``bandwidth="evaluated"``
@@ -252,7 +253,7 @@ class KernelAudioDistanceKadtk(KernelAudioDistance):
 
 
 def embeddings_of(reference: Reference | None) -> EmbeddingSet:
-    """The windows of a reference.
+    """Return the windows of a reference.
 
     Raises:
         UsageError: it holds no windows, only their Gaussian.
@@ -267,17 +268,17 @@ def embeddings_of(reference: Reference | None) -> EmbeddingSet:
 
 
 def genre_counts(of: EmbeddingSet | Grouped) -> dict[str, int]:
-    """How many groups of each genre a set has, in alphabetical order; the empty text stands for none."""
+    """Count the groups of each genre of a set, in alphabetical order; the empty text stands for none."""
     return dict(sorted(Counter(of.genres.get(group, "") for group in np.unique(of.groups).tolist()).items()))
 
 
 def shared_genres(clips: Iterable[str], music: Iterable[str]) -> tuple[str, ...]:
-    """Genres of both, in alphabetical order."""
+    """Return the genres of both, in alphabetical order."""
     return tuple(sorted(set(clips) & set(music) - {""}))
 
 
 def genre_notice(evaluated: EmbeddingSet, reference: Reference) -> tuple[Notice, ...]:
-    """Which genres only the clips or only the reference have, where both know genres."""
+    """Return a notice of the genres that only the clips or only the reference have, where both know genres."""
     if reference.embeddings is None:
         return ()
     clips, music = genre_counts(evaluated), genre_counts(reference.embeddings)
@@ -289,7 +290,7 @@ def genre_notice(evaluated: EmbeddingSet, reference: Reference) -> tuple[Notice,
 
 
 def of_genres(of: EmbeddingSet, genres: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which windows are of one of these genres, shape (windows,)."""
+    """Return which windows are of one of these genres, shape (windows,)."""
     groups = np.unique(of.groups)
     kept = groups[[of.genres.get(group, "") in genres for group in groups.tolist()]]
     return np.isin(of.groups, kept)

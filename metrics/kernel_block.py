@@ -1,9 +1,9 @@
 """KAD of more windows than can be compared pair by pair: pairs within blocks of prompts and recordings stand for all.
 
-Clips and reference are dealt to blocks, whole prompts and recordings at a time and one genre after the other, so that
-every block holds of everything. Windows of one side count as a pair where they are of one block, and windows of the two
-where their blocks meet. Means over these pairs estimate what the means over all do, without bias, in a time that grows
-with the windows and not with their square.
+Clips and reference are assigned to blocks, whole prompts and recordings at a time and one genre after the other, so
+that every block contains some of everything. Windows of one side count as a pair if they are in one block, and windows
+of the two sides if their blocks are paired. Means over these pairs estimate the means over all pairs without bias, in a
+time that grows with the windows and not with their square.
 
 Zaremba, Gretton and Blaschko, "B-tests: low variance kernel two-sample tests", NeurIPS 2013. Unlike theirs, the
 interval is the delete-one-prompt jackknife, as that of kad.
@@ -28,7 +28,7 @@ from metrics.median_distance import median_distance
 from metrics.pairwise import Windows
 
 MOST_FOR_MEDIAN = 20_000
-"""Of more windows, evenly spaced ones give the bandwidth."""
+"""With more windows, evenly spaced ones give the bandwidth."""
 SMALLEST = 100
 
 
@@ -46,8 +46,8 @@ class KernelAudioDistanceBlock(KernelAudioDistance):
     Its expectation is that of kad, its variance larger; where there is an interval, the details hold the ``variance``.
 
     Args:
-        bandwidth: as for kad; of more than 20,000 windows, the median is that of evenly spaced ones.
-        block: about how many windows a block has, 100 or more.
+        bandwidth: as for kad; with more than 20,000 windows, the median is that of evenly spaced ones.
+        block: approximate number of windows in a block, 100 or more.
     """
 
     version = 1
@@ -96,7 +96,8 @@ class KernelAudioDistanceBlock(KernelAudioDistance):
         return Pairs(sums, counts)
 
     def _dealt(self, side: Side) -> list[Block]:
-        """The windows of a side in blocks, its groups in turn; two models' windows of one prompt get to one block."""
+        """Assign the windows of a side to blocks, its groups in turn; two models' windows of one prompt share a
+        block."""
         assert side.groups is not None
         groups, first, inverse = np.unique(side.groups, return_index=True, return_inverse=True)
         turn = np.argsort(np.argsort(first))[inverse]

@@ -1,14 +1,14 @@
-"""Kernel sums by genre: what each prompt contributes to a kernel distance in which every genre counts alike.
+"""Kernel sums by genre: what each prompt contributes to a kernel distance in which every genre counts equally.
 
 A cell is a pair of genres. In each cell the mean of the kernel is taken within the clips, within the reference and
 between them, over pairs of windows of different prompts. The same cells, with the same weights, make up all three
-means: sets of one distribution then read 0, however few prompts a genre has. Were pairs left out of one mean and not of
-another, as those of one prompt are, a set's own mean would hold fewer alike pairs (of one genre, of one prompt) than
-the mean between the sets, and a true 0 would read less.
+means: sets of one distribution then give 0, however few prompts a genre has. If pairs were left out of one mean and not
+of another, as those of one prompt are, a set's own mean would hold fewer similar pairs (of one genre, of one prompt)
+than the mean between the sets, and a true 0 would come out lower.
 
-Of G genres, cells of one genre have weight 1/G together and cells of two genres the rest, as pairs of all music have
-that is one G-th of each genre. Among cells of a kind all weigh alike. A cell that has no pairs, as that of a genre with
-one prompt, is left out of all three means, and the others of its kind take its weight.
+With G genres, cells of one genre have weight 1/G together and cells of two genres the rest, like the pairs of music
+with equal shares of the genres. Cells of a kind all have equal weights. A cell without pairs, such as that of a genre
+with one prompt, is left out of all three means, and the others of its kind take its weight.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceCells:
-    """What a reference alone settles, the same for every model.
+    """What depends on the reference alone, the same for every model.
 
     Attributes:
         sigma: the bandwidth.
@@ -60,7 +60,7 @@ class KernelCells(Contributions):
         between: shape (units, units), symmetric.
         across: shape (units, genres of the reference).
         genres: genre of each unit by its number, shape (units,). If the reference has as many, they are the same.
-        known: what the reference alone settles.
+        known: what depends on the reference alone.
         about: details of the estimate.
     """
 
@@ -89,7 +89,7 @@ class KernelCells(Contributions):
         return self._combined(own, across, units @ member > 0)
 
     def left_out(self, chosen: Chosen) -> Array:
-        # What a unit contributes is taken from the sums of all, in place of a product of all units for each.
+        # A unit's contribution is subtracted from the sums of all, instead of a product of all units for each.
         member, genres = self._member[chosen], self.genres[chosen]
         each = np.arange(len(genres))
         tables = []
@@ -110,7 +110,7 @@ class KernelCells(Contributions):
         return self._combined(Pairs(*tables[:2]), Pairs(*tables[2:]), there > 0)
 
     def _combined(self, own: Pairs, across: Pairs, there: npt.NDArray[np.bool_]) -> Array:
-        """The distance of each choice from its sums by genre."""
+        """Compute the distance of each choice from its sums by genre."""
         weights, present = self._weights(own, across, there)
         within = (weights * own.means).sum(axis=(1, 2))
         if self._by_genre:
@@ -147,7 +147,7 @@ class KernelCells(Contributions):
 
     @property
     def _by_genre(self) -> bool:
-        """Whether the reference has cells too; a single genre is one either way."""
+        """Whether the reference has cells too; with a single genre it makes no difference."""
         return len(self.known.own.sums) == int(self.genres.max()) + 1
 
     @property
@@ -157,7 +157,7 @@ class KernelCells(Contributions):
         return member
 
     def _balanced(self, prompts: int) -> bool:
-        """Whether it makes no difference to the numbers of pairs which of the two a prompt's clips are of."""
+        """Return whether the numbers of pairs stay the same whichever of the two models a prompt's clips are of."""
         own, across = self.between.counts, self.across.counts
         others = ~np.eye(prompts, dtype=bool)  # a prompt's clips of the one are never together with those of the other
         return (
@@ -167,8 +167,8 @@ class KernelCells(Contributions):
         )
 
     def _weights(self, own: Pairs, across: Pairs, there: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Weights of the cells of each choice, shape (choices, genres, genres), and of the genres; not a number where
-        no cell has pairs."""
+        """Compute the weights of the cells of each choice, shape (choices, genres, genres), and of the genres; NaN
+        where no cell has pairs."""
         usable = own.counts > 0
         if self._by_genre:
             both = across.counts > 0
@@ -187,13 +187,13 @@ class KernelCells(Contributions):
 
 
 def _by_genre(units: Array, table: Array, member: Array) -> Array:
-    """Σ over chosen units u of one genre and v of another of table[u, v], shape (choices, genres, genres)."""
+    """Compute Σ over chosen units u of one genre and v of another of table[u, v], shape (choices, genres, genres)."""
     own = (np.flatnonzero(of) for of in member.T)
     return np.stack([(units[:, of] @ table[of] * units) @ member for of in own], axis=1)
 
 
 def _to_reference(units: Array, table: Array, member: Array) -> Array:
-    """Σ over chosen units of one genre of table[u, h], shape (choices, genres, genres of the reference)."""
+    """Compute Σ over chosen units of one genre of table[u, h], shape (choices, genres, genres of the reference)."""
     own = (np.flatnonzero(of) for of in member.T)
     return np.stack([units[:, of] @ table[of] for of in own], axis=1)
 

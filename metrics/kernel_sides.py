@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 MOST_UNITS = 1000
-"""Of more prompts, some are left out and swapped together, so that tables of units do not outgrow memory."""
+"""With more prompts, some are left out and swapped together, so that tables of units fit into memory."""
 Places = npt.NDArray[np.int64]
 
 
@@ -30,7 +30,8 @@ class Side:
     Attributes:
         vectors: shape (windows, dimension).
         starts: the first window of each unit, shape (units,).
-        groups: of each window; pairs of one group do not count. None where only a window's pair with itself does not.
+        groups: of each window; pairs of one group do not count. None if only pairs of a window with itself do not
+            count.
         prompts: text of each group's prompt by its number, where known.
     """
 
@@ -46,7 +47,7 @@ class Side:
 
 
 def in_bundles(evaluated: EmbeddingSet) -> Grouped:
-    """The windows by genre, and within it by prompt; of more than `MOST_UNITS` prompts, neighbours are one unit."""
+    """Order windows by genre, and within it by prompt; of more than `MOST_UNITS` prompts, neighbors form one unit."""
     prompts, inverse = np.unique(evaluated.groups, return_inverse=True)
     names = [evaluated.genres.get(prompt, "") for prompt in prompts.tolist()]
     genres, numbers = np.unique(names, return_inverse=True)
@@ -64,7 +65,7 @@ def in_bundles(evaluated: EmbeddingSet) -> Grouped:
 
 
 def pairs_between(side: Side, sigma: float) -> Pairs:
-    """Of each two units of one side, the pairs of windows i ≠ j that count, and the sums of the kernel over them."""
+    """Compute for each two units of one side the pairs of windows i ≠ j that count, and the kernel's sums over them."""
     sums = kernel_sums_between(side.vectors, side.starts, sigma, side.groups)
     counts = np.outer(side.counts, side.counts)
     own: Array = side.counts
@@ -77,7 +78,8 @@ def pairs_between(side: Side, sigma: float) -> Pairs:
 
 
 def pairs_across(a: Side, b: Side, sigma: float) -> Pairs:
-    """Of each unit of one side with each of the other, the pairs of windows of different prompts, and the sums."""
+    """Compute for each unit of one side and each of the other the pairs of windows of different prompts, and the
+    sums."""
     counts = np.outer(a.counts, b.counts)
     labels = None
     if a.groups is not None and b.groups is not None:
@@ -92,7 +94,8 @@ def pairs_across(a: Side, b: Side, sigma: float) -> Pairs:
 def common_labels(
     a: Places, a_prompts: Mapping[int, str], b: Places, b_prompts: Mapping[int, str]
 ) -> tuple[Places, Places] | None:
-    """Of each window of two sides, the number of its prompt among those of both; −1 and −2 where only one has it.
+    """Return for each window of two sides the number of its prompt among those of both; −1 and −2 where only one has
+    it.
 
     None where they have none in common.
 
@@ -114,7 +117,7 @@ def common_labels(
 
 
 def _counted(labels: Places, side: Side, number: int) -> csr_matrix:
-    """Windows of each label and unit, shape (labels, units)."""
+    """Count the windows of each label and unit, shape (labels, units)."""
     from scipy.sparse import csr_matrix
 
     unit = np.searchsorted(side.starts, np.arange(len(labels)), "right") - 1

@@ -13,14 +13,15 @@ Places = npt.NDArray[np.int64]
 
 
 def kernel_blocks(a: Windows, b: Windows | None, bandwidth: float) -> Iterator[Block]:
-    """exp(−distance²/(2 bandwidth²)) in the blocks of `scaled_blocks`; 0 where those are infinite."""
+    """Yield exp(−distance²/(2 bandwidth²)) in the blocks of `scaled_blocks`; 0 where those are infinite."""
     for block in scaled_blocks(a, b, -0.5 / bandwidth**2):
         np.exp(block.values, out=block.values)
         yield block
 
 
 def kernel_sums_between(a: Windows, starts: Places, bandwidth: float, labels: Places | None = None) -> Array:
-    """Sum over the ordered pairs i ≠ j of each two units of one set, shape (units, units), symmetric.
+    """Compute the sum the kernel over the ordered pairs i ≠ j of each two units of one set, shape (units, units),
+    symmetric.
 
     Args:
         a: windows, those of a unit one after the other.
@@ -45,7 +46,8 @@ def kernel_sums_across(
     bandwidth: float,
     labels: tuple[Places, Places] | None = None,
 ) -> Array:
-    """Sum over the pairs of each unit of ``a`` with each of ``b``, shape (units of a, units of b).
+    """Compute the sum the kernel over the pairs of each unit of ``a`` with each of ``b``, shape (units of a, units of
+    b).
 
     Args:
         a, b: windows, those of a unit one after the other.
@@ -63,7 +65,7 @@ def kernel_sums_across(
 
 
 def _leave_out(block: Array, a: Places | None, b: Places | None, row: int, column: int) -> None:
-    """Set to 0 what belongs to two windows of one label."""
+    """Set the entries of two windows with one label to 0."""
     if a is not None and b is not None:
         alike = of_one_label(a[row : row + len(block)], b[column : column + block.shape[1]])
         if alike is not None:
@@ -71,7 +73,7 @@ def _leave_out(block: Array, a: Places | None, b: Places | None, row: int, colum
 
 
 def _by_units(starts: Places, b_starts: Places, row: int, column: int, block: Array) -> Block:
-    """Sums over the windows of each two units in a block."""
+    """Compute the sum over the windows of each two units in a block."""
     first, rows = _local(starts, row, len(block))
     second, columns = _local(b_starts, column, block.shape[1])
     part = block if len(rows) == len(block) else sums_of_rows(block, rows)
@@ -79,7 +81,7 @@ def _by_units(starts: Places, b_starts: Places, row: int, column: int, block: Ar
 
 
 def _local(starts: Places, begin: int, length: int) -> tuple[int, Places]:
-    """The first unit that has windows in a block, and where in the block each unit begins."""
+    """Return the first unit that has windows in a block, and where in the block each unit begins."""
     first = int(np.searchsorted(starts, begin, "right")) - 1
     last = int(np.searchsorted(starts, begin + length, "left"))
     return first, np.maximum(starts[first:last] - begin, 0)

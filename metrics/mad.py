@@ -1,7 +1,7 @@
 """MAUVE audio divergence (MAD): −ln MAUVE of a model's windows and the reference's, both sorted into one codebook.
 
-0 for equal histograms, at most ln 252 = 5.5. With finite music equal distributions read more than 0, since two draws
-of one distribution are no equal histograms: what music of the reference itself reads is computed for every value.
+0 for equal histograms, at most ln 252 = 5.5. With finite music, equal distributions give more than 0, since two draws
+of one distribution have different histograms: the value of music from the reference itself is computed for every value.
 
 Huang et al., "Aligning text-to-music evaluation with human preferences", ISMIR 2025, whose package is mad-metric; MAUVE
 by Pillutla et al. (2021), see `metrics.mauve`.
@@ -29,7 +29,7 @@ from metrics.pairwise import check_windows
 
 WINDOWS_A_BUCKET = 10
 MOST_BUCKETS = 500
-"""As many as the paper takes for 5,000 texts."""
+"""Largest number of buckets: as many as the paper uses for 5,000 texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +58,20 @@ class _Histograms(Contributions):
 
 
 class MauveAudioDivergence(GroupedMetric):
-    """How much a model's windows and the reference's differ in how often they fall into which kinds of sound.
+    """How much a model's windows and the reference's differ in how often they fall into each kind of sound.
 
     The kinds are the buckets of one k-means codebook, fitted on the clips and the reference (of a difference on the
-    clips of both models and the reference) and then left as it is: intervals leave prompts out of histograms, and tests
-    swap them between histograms. Equal distributions do not read 0 but what the detail ``equal`` says, which tables
-    print; it falls with the number of clips. Published values are of one vector a clip (the maximum of MERT's over
-    time), not of windows, and are not comparable.
+    clips of both models and the reference) and then fixed: intervals leave prompts out of histograms, and tests swap
+    them between histograms. Equal distributions do not give 0 but the detail ``equal``, which tables print; it falls
+    with the number of clips. Published values are of one vector per clip (the maximum of MERT's over time), not of
+    windows, and are not comparable.
 
     Args:
         embedder: name of the embedder.
         embedder_params: its parameters.
-        buckets: 2 or more; without it one for ten windows of clips and reference together, 2 to 500. mauve-text takes
-            one for ten of the smaller side, which of a few prompts makes so few that hardly any damage shows.
-        seed: names the starts of k-means and the draws of equal music.
+        buckets: 2 or more; by default one for ten windows of clips and reference together, 2 to 500. mauve-text takes
+            one for ten of the smaller side: with a few prompts too few to show most kinds of damage.
+        seed: determines the starts of k-means and the draws of equal music.
     """
 
     version = 1
@@ -118,12 +118,12 @@ class MauveAudioDivergence(GroupedMetric):
 
 
 def buckets_of(windows: float, reference_windows: int) -> int:
-    """How many buckets a codebook has for so many windows of a model and of the reference, 2 to 500."""
+    """Return the number of buckets for so many windows of a model and of the reference, 2 to 500."""
     return min(max(2, round((windows + reference_windows) / WINDOWS_A_BUCKET)), MOST_BUCKETS)
 
 
 def divergence(p: npt.ArrayLike, q: npt.ArrayLike) -> Array:
-    """−ln MAUVE of histograms, ≥ 0; shapes as `metrics.mauve.mauve_of_histograms` takes them."""
+    """Compute −ln MAUVE of histograms, ≥ 0; shapes as `metrics.mauve.mauve_of_histograms` takes them."""
     result: Array = 0.0 - np.log(mauve_of_histograms(p, q))
     return result
 

@@ -1,4 +1,4 @@
-"""MAUVE of two histograms: the area under the curve of what each of two distributions has that the other lacks.
+"""MAUVE of two histograms: the area under the curve of what each distribution has and the other lacks.
 
 r = w·p + (1 − w)·q moves from q to p as w goes from 0 to 1. The curve of exp(−c·KL(q ‖ r)) and exp(−c·KL(p ‖ r)) runs
 from (1, 0) to (0, 1), and is bent towards (1, 1) the more alike p and q are: its area is 1 where they are equal.
@@ -22,7 +22,7 @@ _FIRST = 1e-6  # w is never 0 or 1: the ends of the curve are known
 
 
 def mauve_of_histograms(p: npt.ArrayLike, q: npt.ArrayLike) -> Array:
-    """MAUVE in (0, 1]: 1 for equal histograms, about 1/252 for those that have no bucket in common.
+    """Compute MAUVE in (0, 1]: 1 for equal histograms, about 1/252 for those that have no bucket in common.
 
     Args:
         p, q: shapes (…, buckets), ≥ 0; each row is divided by its sum. One of them may have fewer rows, or one.

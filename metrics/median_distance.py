@@ -9,7 +9,7 @@ from bench.errors import DataError
 from metrics.pairwise import Array, Windows, distance_blocks, mean_of, scaled_blocks
 
 KEPT = 2_000_000
-"""As many distances are held at once; of a pass in float32, four times as many."""
+"""Distances that are held at once; in a float32 pass, four times as many."""
 Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 LARGEST = float(np.finfo(np.float64).max)
 _SAMPLED, _MOST_SAMPLED = 1 << 15, 1 << 20
@@ -17,7 +17,7 @@ _BINS = 4096
 
 
 def median_distance(windows: Windows, lower: bool = False) -> float:
-    """Median Euclidean distance over all pairs i < j of windows, shape (n ≥ 2, dimension), finite.
+    """Compute the median Euclidean distance over all pairs i < j of windows, shape (n ≥ 2, dimension), finite.
 
     Of an even number of pairs it is the mean of the two middle distances; ``lower`` takes the lower one, as
     ``torch.median`` does and so kadtk.
@@ -41,18 +41,18 @@ def median_distance(windows: Windows, lower: bool = False) -> float:
 
 
 def _by_rounded(windows: Windows, rank: int) -> tuple[int, Array] | None:
-    """Exact squared distances around this rank and how many are smaller than those, from one pass in float32.
+    """Return exact squared distances around this rank and how many are smaller than those, from one pass in float32.
 
-    A distance in float32 is off by a known bound at most, and so is the one of any rank. Whatever float32 puts farther
-    than twice the bound from its own median is then on the side where float32 puts it; only what is nearer is measured
-    exactly. None where that is too much (a few windows very far from the rest).
+    A distance in float32 is off by at most a known bound, and so is that of any rank. Whatever float32 puts farther
+    than twice the bound from its own median is then on that side; only closer distances are computed exactly. None
+    where there are too many of these (a few windows very far from the rest).
     """
     n, dimension = windows.shape
     pairs, centre = n * (n - 1) // 2, mean_of(windows)
     longest = max(
         float(((windows[start : start + 1024] - centre) ** 2).sum(axis=1).max()) for start in range(0, n, 1024)
     )
-    # Rounded inputs and a sum of dimension + 2 products whose sizes add up to 4 · longest at most.
+    # Rounded inputs, and a sum of dimension + 2 products whose sizes add up to at most 4 · longest.
     bound = 4 * (dimension + 8) * float(np.finfo(np.float32).eps) / 2 * longest
     if not 1e-30 < longest < 1e30:  # float32 would leave its range, where the bound does not hold
         return None
@@ -81,7 +81,7 @@ def _by_rounded(windows: Windows, rank: int) -> tuple[int, Array] | None:
 
 
 def _by_bisection(windows: Windows, rank: int) -> tuple[int, Array]:
-    """Squared distances around this rank and how many are smaller, from passes that narrow a bracket by 4096 each."""
+    """Return squared distances around this rank and how many are smaller; each pass narrows a bracket by 4096."""
     low, high = 0.0, LARGEST
     while True:
         below, counts, inside = _pass(windows, low, high)
@@ -90,13 +90,13 @@ def _by_bisection(windows: Windows, rank: int) -> tuple[int, Array]:
         bin = int(np.searchsorted(below + np.cumsum(counts), rank, "right"))
         edges = _edges(low, high)
         if (edges[bin], edges[bin + 1]) == (low, high):
-            # More equal distances than can be held: as many copies as say so.
+            # More equal distances than can be held: repeat them by their count.
             return rank, np.full(min(2, below + int(counts.sum()) - rank), low)
         low, high = float(edges[bin]), float(edges[bin + 1])
 
 
 def _pass(windows: Windows, low: float, high: float) -> tuple[int, npt.NDArray[np.int64], Array | None]:
-    """How many squared distances are below ``low``, how many in each bin of [low, high], and those, if not too many."""
+    """Count the squared distances below ``low`` and in each bin of [low, high]; return those too, if not too many."""
     below, held = 0, 0
     counts = np.zeros(_BINS, dtype=np.int64)
     kept: list[Array] = []
@@ -112,19 +112,19 @@ def _pass(windows: Windows, low: float, high: float) -> tuple[int, npt.NDArray[n
 
 
 def _edges(low: float, high: float) -> Array:
-    """Bins of equal width, or of equal ratio where the range is that of all numbers."""
+    """Return bins of equal width, or of equal ratio where the range is that of all numbers."""
     if high < LARGEST:
         return np.linspace(low, high, _BINS + 1)
     return np.concatenate([[0.0], np.geomspace(1e-300, 1e300, _BINS - 1), [LARGEST]])
 
 
 def _next(windows: Windows, value: float) -> float:
-    """The smallest squared distance above ``value``."""
+    """Return the smallest squared distance above ``value``."""
     return min(float(squared.min(where=squared > value, initial=np.inf)) for _, _, squared in distance_blocks(windows))
 
 
 def _sample_bracket(windows: Windows, quantile: float) -> tuple[float, float]:
-    """Bounds that all but certainly hold this quantile of the squared distances, from a fixed sample of pairs."""
+    """Return bounds that almost certainly hold this quantile of the squared distances, from a fixed sample of pairs."""
     n = len(windows)
     # Between the bounds lies 5/√sampled of all pairs, which must not be more than are held.
     sampled = int(min(max((2.5 * n**2 / KEPT) ** 2, _SAMPLED), _MOST_SAMPLED))
@@ -136,7 +136,7 @@ def _sample_bracket(windows: Windows, quantile: float) -> tuple[float, float]:
 
 
 def _squared(windows: Windows, first: Places, second: Places) -> Array:
-    """Squared distances of the pairs (first, second), by their differences."""
+    """Compute the squared distances of the pairs (first, second), by their differences."""
     squared = np.empty(len(first))
     for start in range(0, len(first), 512):
         part = slice(start, start + 512)

@@ -13,14 +13,14 @@ from metrics.notes.trial import try_transcriber
 from metrics.notes.tuning import tuning_of
 
 MIN_SHARE = 0.02
-"""Share of the notes from which a pitch counts as used on purpose; stray octave errors of a transcriber stay below."""
+"""Share of the notes from which a pitch counts as intended; stray octave errors of a transcriber stay below."""
 
 MIN_NOTES = 20
-"""As for harmonic accuracy: what fewer notes count is how many notes there are."""
+"""As for harmonic accuracy: with fewer notes, the value is mostly their number."""
 
 
 def melodic_complexity(pitches: Iterable[int]) -> int:
-    """Number of distinct pitches, 1–128.
+    """Count the distinct pitches, 1–128.
 
     O. Mogren: C-RNN-GAN, 2016, "tone span and unique tones".
 
@@ -37,7 +37,7 @@ def melodic_complexity(pitches: Iterable[int]) -> int:
 
 
 def pitch_variety(pitches: Iterable[int]) -> int:
-    """Number of distinct pitches that each make up at least 2 % of the notes, 0–50.
+    """Count the distinct pitches that each make up at least 2 % of the notes, 0–50.
 
     Args and raises as for `melodic_complexity`.
 

@@ -1,12 +1,12 @@
-"""Balls around the reference's windows, and which of a model's windows lie in them, with prompts dealt to two sides.
+"""Balls around the reference's windows, and which of a model's windows lie in them, with prompts assigned to two sides.
 
-Published density and coverage take windows as independent draws. Windows of one prompt are not: with them among the
-neighbors, a ball has the size of one prompt's inner variation, and a model on the same prompts reads more than one on
+Published density and coverage treat windows as independent draws. Windows of one prompt are not: with them among the
+neighbors, a ball has the size of one prompt's inner variation, and a model on the same prompts gets more than one on
 others. Here every reference prompt has a partner among the clips' prompts: itself if the clips have it, otherwise one
-of the same genre. For every window of the reference, each pair of another prompt is dealt to one side by a fair coin:
-to the reference, whose window is then a neighbor, or to the clips, whose window may then lie in the ball. A window, its
-neighbors and the clips are thus of different prompts, one window of each, and where both sets are of one distribution,
-a neighbor is as likely to be a clip as to be of the reference, genre by genre, whatever the prompts.
+of the same genre. For every window of the reference, each pair of another prompt is assigned to one side by a fair
+coin: to the reference, whose window is then a neighbor, or to the clips, whose window may then lie in the ball. So a
+window, its neighbors and the clips are of different prompts, one window of each, and where both sets are of one
+distribution, a neighbor is as likely to be a clip as to be of the reference, genre by genre, whatever the prompts.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from metrics.pairwise import Windows, distance_blocks
 Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 ROUNDS, BALLS = 4, 8_000
-"""At least so many rounds, which deal all pairs anew around every window, and so many balls in all of them: dealing
-then adds .005 to the standard deviation of a density."""
+"""Least number of rounds, each of which assigns all pairs anew around every window, and of balls in all rounds: the
+assignment then adds .005 to the standard deviation of a density."""
 _NUMBERS = 2_000_000
 """Distances in memory at once, 16 MB."""
 
@@ -40,7 +40,7 @@ class Neighborhoods:
         reached: a bit for each unit and ball, shape (units, bytes); every round begins a byte, filled up with 0.
         balls: windows of the reference, counted in every round.
         inside: balls that a unit's window lies in, shape (units,).
-        dealt: balls that it might have been in, its pair being on the clips' side, shape (units,).
+        dealt: balls that it could have been in, because its pair was on the clips' side, shape (units,).
         chances: pairs on the clips' side, in all balls together; ``dealt`` of one model's units adds up to it.
         neighbors: of the reference that all balls reach, at most k each.
     """
@@ -73,16 +73,16 @@ class Round:
 
 
 def neighborhoods(windows: Grouped, reference: EmbeddingSet, k: int, seed: str) -> Neighborhoods:
-    """Deal the pairs in every round, and find what lies in the balls.
+    """Assign the pairs in every round, and find what lies in the balls.
 
     Args:
-        windows: of the clips; two units of one prompt (of two models) have the same partner and are dealt alike.
+        windows: of the clips; two units of one prompt (of two models) have the same partner and the same side.
         reference: windows of the genres that the clips have too.
-        k: a ball reaches to the k-th nearest neighbor; it holds everything if fewer are dealt to the reference.
-        seed: of what is drawn; the same for all that is to be compared.
+        k: a ball reaches to the k-th nearest neighbor; it holds everything if fewer are assigned to the reference.
+        seed: of the draws; the same for everything that is to be compared.
 
     Raises:
-        Undefined: fewer than 2k pairs of other prompts around some window, or balls without a size.
+        Undefined: fewer than 2k pairs of other prompts around some window, or balls of size 0.
     """
     rng = np.random.default_rng(list(seed.encode()))
     units, rounds = len(windows.starts), max(ROUNDS, -(-BALLS // reference.windows))
@@ -92,7 +92,7 @@ def neighborhoods(windows: Grouped, reference: EmbeddingSet, k: int, seed: str) 
         dealing = _round(windows, reference, rng)
         if len(dealing.owners) < 2 * k + 1:
             raise Undefined(
-                f"{counted(len(dealing.owners), 'prompt')} of the clips that can be paired with one of the reference, "
+                f"{counted(len(dealing.owners), 'prompt')} of the clips can be paired with one of the reference, "
                 f"needs {2 * k + 1} for k = {k}"
             )
         for start, near, far in _distances(reference.vectors, dealing):
@@ -114,7 +114,8 @@ def neighborhoods(windows: Grouped, reference: EmbeddingSet, k: int, seed: str) 
 
 
 def _distances(reference: Windows, dealing: Round) -> Iterator[tuple[int, Array, Array]]:
-    """Squared distances of some windows of the reference, from ``start`` on, to the neighbors and to the clips."""
+    """Yield squared distances of some windows of the reference, from ``start`` on, to the neighbors and to the
+    clips."""
     rows = max(8, _NUMBERS // (len(dealing.neighbors) + len(dealing.clips)) // 8 * 8)
     for start in range(0, len(reference), rows):
         part = reference[start : start + rows]
@@ -153,9 +154,11 @@ def _round(windows: Grouped, reference: EmbeddingSet, rng: np.random.Generator) 
 def _partners(
     prompts: Places, windows: Grouped, groups: Places, reference: EmbeddingSet, rng: np.random.Generator
 ) -> Places:
-    """The clips' prompt that each group of the reference is paired with, by its place, shape (groups,); −1 for none.
+    """Return the index of the clips' prompt that each group of the reference is paired with, shape (groups,); −1 for
+    none.
 
-    The same prompt, by its text; of those that only one side has, any two of a genre, others in every round.
+    Pairs have the same prompt, by its text; those that only one side has are paired within a genre, anew in every
+    round.
     """
     place = {windows.prompts[prompt]: i for i, prompt in enumerate(prompts.tolist()) if prompt in windows.prompts}
     same = [place.get(reference.prompts.get(group, ""), -1) for group in groups.tolist()]

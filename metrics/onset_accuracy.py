@@ -1,4 +1,4 @@
-"""How exactly onsets are heard: against notes that are known."""
+"""How accurately onsets are detected: compared with known notes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from metrics.notes.grid import Times
 from metrics.notes.onsets import PAUSE, Attacks, onsets_of
 
 TOLERANCE = 0.05
-"""Seconds by which a heard onset may be off and still count as found, as in MIREX."""
+"""Seconds by which a detected onset may be off and still count as found, as in MIREX."""
 
 
 class OnsetAccuracy(NamedTuple):
-    """What was heard of known onsets.
+    """Detected onsets compared with known ones.
 
     Attributes:
         recall: share of the onsets that were found, in [0, 1].
-        precision: share of the heard onsets that are one, in [0, 1]; 1 where none is heard.
-        bias: median lateness in seconds; None where none is found.
+        precision: share of the detected onsets that are true, in [0, 1]; 1 where none is detected.
+        bias: median delay in seconds; None where none is found.
         spread: standard deviation around it in seconds; None below two.
-        attacks: how the onsets begin, as far as was heard.
+        attacks: how the onsets begin, according to the detector.
     """
 
     recall: float
@@ -35,7 +35,7 @@ class OnsetAccuracy(NamedTuple):
 
 
 def onset_accuracy(audio: Audio) -> OnsetAccuracy:
-    """Compare the onsets heard in audio with those of its known notes, which are at least one."""
+    """Compare the onsets detected in audio with those of its known notes, of which there is at least one."""
     heard = onsets_of(DecodedClip(audio, Prompt("etude", "an etude", "any")))
     played = audio.notes.onsets if audio.notes else np.empty(0)
     known = apart(played)
@@ -50,7 +50,7 @@ def onset_accuracy(audio: Audio) -> OnsetAccuracy:
 
 
 def apart(onsets: Times) -> Times:
-    """Ascending onsets, of which those that follow another within 30 ms count as one with it."""
+    """Return ascending onsets, of which those that follow another within 30 ms count as one with it."""
     kept: list[float] = []
     for onset in np.sort(onsets).tolist():
         if not kept or onset - kept[-1] > PAUSE:
@@ -59,9 +59,9 @@ def apart(onsets: Times) -> Times:
 
 
 def matched_errors(known: Times, heard: Times, tolerance: float = TOLERANCE) -> Times:
-    """Heard minus known times in seconds, of as many pairs as possible that are at most ``tolerance`` apart.
+    """Compute detected minus known times in seconds, for as many pairs as possible at most ``tolerance`` apart.
 
-    Each onset is in one pair at most. Both are ascending, so pairing each with the first that is left is best.
+    Each onset is in at most one pair. Both are ascending, so pairing each with the first that is left is best.
     """
     errors: list[float] = []
     place = 0

@@ -15,13 +15,13 @@ Windows = npt.NDArray[np.floating[Any]]
 Precision = type[np.float32] | type[np.float64]
 
 ROWS, COLUMNS = 2048, 512
-"""Size of a block, fixed, so that a result does not depend on the machine: 8 MB. Multiples of 8."""
+"""Size of a block, fixed so that a result does not depend on the machine: 8 MB. Multiples of 8."""
 
 
 class Block(NamedTuple):
-    """What belongs to the pairs of windows ``row …`` of one set and ``column …`` of the other.
+    """The values of pairs of windows ``row …`` of one set and ``column …`` of the other.
 
-    ``values``, shape (rows, columns), is a buffer that the next block overwrites; whoever got it may do so too.
+    ``values``, shape (rows, columns), is a buffer that the next block overwrites; the receiver may overwrite it, too.
     """
 
     row: int
@@ -45,7 +45,7 @@ def check_windows(windows: npt.ArrayLike, what: str) -> Windows:
 
 
 def distance_blocks(a: Windows, b: Windows | None = None) -> Iterator[Block]:
-    """Squared Euclidean distances of the pairs of two sets, or of one; see `scaled_blocks`."""
+    """Yield the squared Euclidean distances of the pairs of two sets, or of one; see `scaled_blocks`."""
     for block in scaled_blocks(a, b):
         np.maximum(block.values, 0.0, out=block.values)
         yield block
@@ -54,13 +54,19 @@ def distance_blocks(a: Windows, b: Windows | None = None) -> Iterator[Block]:
 def scaled_blocks(
     a: Windows, b: Windows | None, scale: float = 1.0, precision: Precision = np.float64
 ) -> Iterator[Block]:
-    """Squared Euclidean distances times ``scale``, in blocks; what should be 0 may be a rounding error below it.
+    """Yield squared Euclidean distances times ``scale``, in blocks; a true 0 may be a rounding error below 0.
 
-    Within one set (``b`` None) every pair comes once: blocks below the diagonal are left out, and what lies on or below
-    the diagonal in the others is infinite (times ``scale``).
+    Within one set (``b`` None) every pair comes once: blocks below the diagonal are left out, and entries on or below
+    the diagonal of the others are infinite (times ``scale``).
 
-    |x|² + |y|² − 2xy about a common centre: the sum loses the digits by which the windows are farther from zero than
-    from each other. The squares ride along in the product as two more dimensions.
+    Computed as |x|² + |y|² − 2xy about a common center: the sum loses the digits by which the windows are farther from
+    zero than from each other. The squares are part of the product, as two more dimensions.
+
+    Args:
+        a: windows, shape (n, dimension).
+        b: windows of the other set, shape (m, dimension), or None for the pairs within ``a``.
+        scale: factor on the squared distances.
+        precision: type that the products are computed in.
     """
     from scipy.linalg import blas
 
@@ -85,7 +91,7 @@ def scaled_blocks(
 
 
 def _with_squares(windows: Windows, centre: Array, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Windows about the centre, each followed by its squared length and a 1."""
+    """Write windows about the center, each followed by its squared length and a 1."""
     x = out[: len(windows)]
     np.subtract(windows, centre, out=x[:, :-2], casting="same_kind")
     np.einsum("ij,ij->i", x[:, :-2], x[:, :-2], out=x[:, -2])
@@ -94,12 +100,12 @@ def _with_squares(windows: Windows, centre: Array, out: npt.NDArray[Any]) -> npt
 
 
 def of_one_label(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
-    """Which pairs of a block have one label; None where none has: most blocks, which then need no comparison."""
+    """Return which pairs of a block have one label; None for none: most blocks, which then need no comparison."""
     return rows[:, np.newaxis] == columns if len(np.intersect1d(rows, columns)) else None
 
 
 def sums_of_rows(block: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Sums of consecutive rows, which begin at ``starts``, shape (starts, columns).
+    """Compute the sum consecutive rows, which begin at ``starts``, shape (starts, columns).
 
     As a sparse product, ten times faster than ``np.add.reduceat``, which adds number by number.
     """
@@ -112,7 +118,7 @@ def sums_of_rows(block: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> npt.
 
 
 def mean_of(windows: Windows) -> Array:
-    """Mean of windows in float64, shape (dimension,)."""
+    """Compute the mean of windows in float64, shape (dimension,)."""
     total = np.zeros(windows.shape[1])
     for start in range(0, len(windows), 4096):
         total += np.asarray(windows[start : start + 4096], dtype=np.float64).sum(axis=0)

@@ -1,4 +1,4 @@
-"""One call of a judge's program: the requests that it gets, and what it said of each clip."""
+"""One call of a judge's program: the requests that it gets, and its answers for each clip."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.contracts.metric import DecodedClip
 from bench.errors import DataError, TransientError, Undefined
 from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
 
-_LONGEST_LINE = 64 * 2**10  # bytes of an answer; a longer one is none
+_LONGEST_LINE = 64 * 2**10  # bytes of an answer; a longer line is refused
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program said of one clip.
+    """A program's answer for one clip.
 
     Attributes:
         lines: how many of its lines were about the clip.
         said: the object of that line.
-        problem: why there is nothing to use; "" where there is.
+        problem: why there is no usable answer; "" where there is one.
         may_pass: whether another try may help.
     """
 
@@ -34,11 +34,11 @@ class Answer:
     may_pass: bool = False
 
     def content(self) -> Mapping[str, Any]:
-        """Return what it said, without the id.
+        """Return the answer without the id.
 
         Raises:
-            Undefined: it said why the clip has no score.
-            DataError, TransientError: it said nothing that can be used.
+            Undefined: the program said why the clip has no score.
+            DataError, TransientError: the program gave no usable answer.
         """
         if self.problem:
             raise (TransientError if self.may_pass else DataError)(self.problem)
@@ -78,7 +78,7 @@ def _request(id: str, clip: DecodedClip, folder: Path) -> dict[str, Any]:
         write_flac(path, clip.audio)
     try:
         prompt: str | None = clip.prompt.text
-    except Undefined:  # audio that answers no prompt
+    except Undefined:  # audio without a prompt
         prompt = None
     return {"id": id, "clip": str(path.absolute()), "prompt": prompt, "duration": clip.audio.duration}
 
@@ -93,12 +93,12 @@ def _answer(found: Sequence[Mapping[str, Any]], ending: ProgramEnding, strays: s
 
 
 def _read(file: Path, ids: set[str], whole: bool) -> tuple[dict[str, list[Mapping[str, Any]]], str]:
-    """By id, the lines of answers; and what the first line is that is none.
+    """Return the lines of answers by id, and the first line that is not an answer.
 
     Args:
         file: what the program wrote.
-        ids: what was asked.
-        whole: whether it ended well; otherwise a last line without its end may be cut off.
+        ids: the ids in the requests.
+        whole: whether the program ended well; otherwise an incomplete last line may be cut off.
     """
     found: dict[str, list[Mapping[str, Any]]] = {id: [] for id in ids}
     strays = ""
@@ -108,16 +108,16 @@ def _read(file: Path, ids: set[str], whole: bool) -> tuple[dict[str, list[Mappin
         except DataError as error:
             strays = strays or f"line {number} {error}"
             continue
-        if len(found[said["id"]]) < 2:  # of a flood, two are enough to refuse it
+        if len(found[said["id"]]) < 2:  # two of a flood are enough to refuse it
             found[said["id"]].append(said)
     return found, strays
 
 
 def _said(line: str | None, ids: set[str]) -> Mapping[str, Any]:
-    """The object of a line about one of the clips that were asked for.
+    """Return the object of a line about one of the requested clips.
 
     Raises:
-        DataError: it is none.
+        DataError: the line is not such an object.
     """
     if line is None:
         raise DataError(f"is longer than {_LONGEST_LINE} bytes")
@@ -126,14 +126,14 @@ def _said(line: str | None, ids: set[str]) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         raise DataError(f"is not JSON: {line[:40]!r}") from None
     if not (isinstance(said, dict) and isinstance(said.get("id"), str)):
-        raise DataError("is no object with an 'id'")
+        raise DataError("is not an object with an 'id'")
     if said["id"] not in ids:
         raise DataError(f"has the id {said['id']!r:.40}, which was not asked for")
     return said
 
 
 def _lines(file: Path, whole: bool) -> Iterator[tuple[int, str | None]]:
-    """The lines that are not empty, numbered from 1; None for one that is too long."""
+    """Yield the lines that are not empty, numbered from 1; None for one that is too long."""
     if not file.is_file():
         return
     with file.open("rb") as content:

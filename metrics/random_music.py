@@ -1,4 +1,4 @@
-"""``python -P -m metrics.random_music``: play random music and print what the metrics of harmony read from it.
+"""``python -P -m metrics.random_music``: play random music and print the values of the harmony metrics for it.
 
 The means are the tables of `metrics.harmony_chance`. It takes some minutes.
 """
@@ -25,11 +25,11 @@ LENGTH = 30.0
 """Seconds of each random clip."""
 
 PARTS = 4
-"""Parts of a clip that are read at each amount of sound."""
+"""Parts of a clip that are scored for each amount of sound."""
 
 
 def simulate() -> dict[int, npt.NDArray[np.float64]]:
-    """Both metrics, shape (parts, 2), of parts of random music, by how many seconds of pitch sound in them."""
+    """Compute both metrics, shape (parts, 2), on parts of random music, by the seconds of pitch in them."""
     found: dict[int, list[tuple[float, float]]] = {seconds: [] for seconds in SECONDS}
     for number, posterior in enumerate(_random_music()):
         total = np.concatenate([[0.0], np.cumsum(class_frames(posterior).sum(axis=1))])
@@ -46,7 +46,7 @@ def simulate() -> dict[int, npt.NDArray[np.float64]]:
 
 
 def _random_music() -> Iterator[npt.NDArray[np.float32]]:
-    """The posterior of sounding notes, shape (frames, 88), of each random clip."""
+    """Yield the posterior of sounding notes, shape (frames, 88), of each random clip."""
     from bench.contracts.model import GenerationRequest, MusicModel
     from bench.contracts.plugins import create, find, load
     from metrics.notes.signal import SILENCE

@@ -1,4 +1,4 @@
-"""Rhythm: how near onsets lie to evenly spaced lines."""
+"""Rhythm: how close onsets are to evenly spaced lines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SIXTEENTHS = 4
 """Lines in a quarter note, by the definition of rhythmic inconsistency."""
 
 STANDARD_QUARTER = 0.5
-"""Seconds that distances are given in percent of where no quarter is known: a quarter note at 120 bpm."""
+"""Quarter note in seconds that distances are relative to where none is known: that of 120 bpm."""
 
 
 def rhythmic_inconsistency(onsets: Iterable[float], quarter: float) -> float:
-    """Mean distance of onsets from the nearest sixteenth-note line, in percent of a quarter note, in [0,
+    """Compute the mean distance of onsets from the nearest sixteenth-note line, in percent of a quarter note, in [0,
     12.5].
 
     The phase of the grid is the one that fits best, found exactly; the tempo is taken as given.
@@ -67,7 +67,7 @@ def _validated_onsets(onsets: Iterable[float]) -> Times:
 
 
 class _RhythmMetric(ClipMetric):
-    """Finds the lines that the clip was played to, or says why there are none."""
+    """Find the lines that the clip was played to, or say why there are none."""
 
     family = "rhythm"
 
@@ -106,16 +106,16 @@ class _RhythmMetric(ClipMetric):
 
     @abstractmethod
     def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
-        """Score the lines of at least 16 onsets; ``details`` are those that all rhythm metrics give."""
+        """Score the lines of at least 16 onsets; ``details`` are those common to all rhythm metrics."""
 
 
 def explained(found: Found) -> dict[str, float]:
-    """The lines that were taken and how far the onsets are from them, both in milliseconds."""
+    """Return the lines that were taken and how far the onsets are from them, both in milliseconds."""
     return {"lines_ms": 1000 * found.lines.spacing, "distance_ms": 1000 * found.distance}
 
 
 def known_lines(clip: DecodedClip) -> Found | None:
-    """The lines of the notes that the audio was rendered from, where somebody knows them."""
+    """Find the lines of the notes that the audio was rendered from, where they are known."""
     notes = clip.notes
     if notes is None or notes.origin != "known" or notes.quarter is None or len(distinct(notes.onsets)) < 2:
         return None
@@ -126,8 +126,8 @@ class RhythmicInconsistency(_RhythmMetric):
     """Mean distance of the clip's onsets from the grid of beats and subdivisions fitting them, in percent of a quarter.
 
     Its lines are those of `RhythmGrid`. The quarter is that of the notes, where a MIDI or MusicXML file states one
-    that fits them; a quarter that is only heard may be the half or the double, so it is 500 ms then, whatever the
-    tempo. Undefined as `RhythmGrid`. Details: ``percent_of`` (which quarter, in ms), ``lines_ms`` and ``distance_ms``,
+    that fits them; a tracked quarter may be half or double the true one, so it is then 500 ms, whatever the tempo.
+    Undefined as `RhythmGrid`. Details: ``percent_of`` (which quarter, in ms), ``lines_ms`` and ``distance_ms``,
     ``chance`` for as many random onsets and these lines, ``ratio`` = value / chance, ``sixteenths`` (with a known
     quarter: `rhythmic_inconsistency`), ``known`` (the value on the notes that the audio was rendered from), and as
     there.
@@ -160,9 +160,9 @@ class RhythmicInconsistency(_RhythmMetric):
 class RhythmGrid(_RhythmMetric):
     """How far the clip's onsets lie from the grid of beats and subdivisions fitting them: 0 on it, 1 as random onsets.
 
-    With a known quarter, the lines are those that divide it into 1, 2, 3, 4, 6, 8 or 12; a heard one is one opinion
-    of several, and lines are sought that divide it, its half, double, 3/4, 4/3, 2/3 or 3/2 into eighths, sixteenths
-    or triplets of either, ± 4 %. Those are taken whose mean distance is smallest against random onsets; the value is
+    With a known quarter, the lines are those that divide it into 1, 2, 3, 4, 6, 8 or 12. A tracked one may be wrong, so
+    lines are searched that divide it, its half, double, 3/4, 4/3, 2/3 or 3/2 into eighths, sixteenths or triplets of
+    either, ± 4 %. The lines with the smallest mean distance against random onsets are taken; the value is
     relative to what as many random onsets reach in the same search. Undefined below 16 onsets, without a beat, and
     where attacks are too soft to be placed. Details: ``lines_ms``, ``distance_ms``, ``onsets``, ``attacks`` (sharp or
     soft), ``tracked_bpm`` with the tracker's ``confidence`` in [0, 5.32], ``notes`` (the onsets' source),

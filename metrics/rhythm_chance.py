@@ -1,7 +1,7 @@
-"""How near random onsets lie to lines that are fitted to them.
+"""How close random onsets are to lines that are fitted to them.
 
-Lines with a free phase, and all the more with a free spacing, find some order in any onsets: the more the fewer they
-are, and the more the longer they last. The tables hold means over random onsets, as `metrics.rhythm_simulation` prints
+Lines with a free phase, and even more with a free spacing, find some order in any onsets: the more the fewer the onsets
+and the longer they last. The tables hold means over random onsets, as `metrics.rhythm_simulation` prints
 them.
 """
 
@@ -20,7 +20,7 @@ Table = npt.NDArray[np.float64]
 
 
 def chance_deviation(onsets: int, lines: float, freedom: float) -> float:
-    """Mean distance of random onsets from fitted lines, as a share of their spacing.
+    """Return the mean distance of random onsets from fitted lines, as a share of their spacing.
 
     Args:
         onsets: how many, ≥ 1; counts outside 16–600 are taken as the nearest of them.
@@ -31,7 +31,7 @@ def chance_deviation(onsets: int, lines: float, freedom: float) -> float:
 
 
 def chance_ratio(search: str, onsets: int, span: float) -> float:
-    """Mean of the smallest ratio of deviation to `chance_deviation` that random onsets reach in a search.
+    """Return the mean of the smallest ratio of deviation to `chance_deviation` that random onsets reach in a search.
 
     Args:
         search: its value, as in `metrics.rhythm_lines.Search`.
@@ -42,7 +42,7 @@ def chance_ratio(search: str, onsets: int, span: float) -> float:
 
 
 def _interpolated(table: Table, columns: tuple[int, ...], onsets: int, column: float) -> float:
-    # Straight lines over the logarithms of both; outside the table its edge.
+    # Linear over the logarithms of both; outside the table the value at its edge.
     by_onsets = [np.interp(np.log(max(column, 1)), np.log(columns), row) for row in table]
     return float(np.interp(np.log(onsets), np.log(ONSETS), by_onsets))
 

@@ -1,9 +1,9 @@
-"""Which lines a rhythm was played to: the search that rhythm metrics share.
+"""Which lines a rhythm was played to: the search that the rhythm metrics share.
 
-Onsets tell how far apart the lines are, not the tempo: a quarter's triplets are two thirds' sixteenths. So several
-spacings are tried, and the one is taken whose mean distance from the onsets is smallest against that of as many random
-onsets. The more spacings are tried, the better random onsets do, too; the value is relative to what they reach in the
-same search.
+Onsets show how far apart the lines are, not the tempo: a quarter's triplets are the sixteenths of two thirds of it. So
+several spacings are tried, and the one is taken whose mean distance from the onsets is smallest against that of as many
+random onsets. The more spacings are tried, the better random onsets fit, too; so the value is relative to what they
+reach in the same search.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ DIVISIONS = (1 / 2, 1 / 3, 1 / 4, 1 / 6)
 """Lines that music is written on, as shares of a quarter note: eighths, their triplets, sixteenths, their triplets."""
 
 CONFUSIONS = (1, 1 / 2, 2, 3 / 4, 4 / 3, 2 / 3, 3 / 2)
-"""The true quarter, as a multiple of a tracked one: trackers are mistaken by these ratios."""
+"""The true quarter, as a multiple of a tracked one: the ratios by which trackers are wrong."""
 
 HEARD = tuple(sorted({round(ratio * part, 9) for ratio in CONFUSIONS for part in DIVISIONS}))
-"""Spacings that are tried around a heard quarter, as shares of it; each may be up to 4 % off."""
+"""Spacings that are tried around a tracked quarter, as shares of it; each may be up to 4 % off."""
 
 KNOWN = (1, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 12)
 """Spacings that are tried with a known quarter, as shares of it, exactly; thirty-seconds and finer triplets, too."""
 
 SHORTEST, LONGEST = 0.06, 0.6
-"""Seconds between which any spacing is tried where no quarter is at hand."""
+"""Seconds between which all spacings are tried where no quarter is known."""
 
 ALIKE = 0.01
-"""Ratios within it are alike, and the widest spacing is taken: onsets on lines lie on those halfway between, too."""
+"""Ratios within this count as equal, and the widest spacing is taken: onsets on lines also lie on lines twice as
+dense."""
 
 _ANY = tuple(np.geomspace(SHORTEST, LONGEST, 1 + round(np.log(LONGEST / SHORTEST) / (2 * FREEDOM))).tolist())
 
 
 class Search(Enum):
-    """What the spacings that are tried are taken from."""
+    """What the tried spacings are derived from."""
 
     KNOWN = "known quarter"
     HEARD = "heard quarter"
@@ -91,7 +92,7 @@ def find_lines(onsets: Times, search: Search, quarter: float | None = None) -> F
 
 
 def spacings(search: Search, quarter: float | None) -> tuple[Sequence[float], float]:
-    """The spacings that a search tries, in seconds, and by which share each may be off."""
+    """Return the spacings that a search tries, in seconds, and by which share each may be off."""
     if quarter is None:
         return _ANY, FREEDOM
     shares = KNOWN if search is Search.KNOWN else HEARD
@@ -99,8 +100,8 @@ def spacings(search: Search, quarter: float | None) -> tuple[Sequence[float], fl
 
 
 def smallest_ratio(onsets: Times, tried: Sequence[float], freedom: float) -> tuple[Lines, float]:
-    """The lines with the smallest mean distance over that of as many random onsets, and that ratio; the widest of
-    those that do alike.
+    """Return the lines with the smallest mean distance over that of as many random onsets, and that ratio; the widest
+    of several that are equally good.
 
     Args:
         onsets: seconds, ascending and distinct, shape (onsets,), at least two.
@@ -120,6 +121,6 @@ def smallest_ratio(onsets: Times, tried: Sequence[float], freedom: float) -> tup
 
 
 def distinct(onsets: Times) -> Times:
-    """Ascending onset times; those of one chord, within a millisecond, count once."""
+    """Return ascending onset times; those of one chord, within a millisecond, count once."""
     times: Times = np.sort(onsets)
     return times[np.diff(times.round(3), prepend=-np.inf) > 0]

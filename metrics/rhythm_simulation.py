@@ -1,6 +1,6 @@
-"""Simulate how near random onsets lie to the lines that are fitted to them.
+"""Simulate how close random onsets are to the lines that are fitted to them.
 
-``python -m metrics.rhythm_simulation`` prints the tables of `metrics.rhythm_chance` anew, which takes some ten minutes.
+``python -m metrics.rhythm_simulation`` prints the tables of `metrics.rhythm_chance`, which takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,34 @@ from metrics.rhythm_lines import Search, smallest_ratio, spacings
 
 
 def random_onsets(onsets: int, span: float, draw: int) -> npt.NDArray[np.float64]:
-    """The ``draw``-th set of that many onsets: one at 0, one at ``span``, the others uniform between; ascending."""
+    """Draw the ``draw``-th set of that many onsets: one at 0, one at ``span``, the others uniform between;
+    ascending.
+
+    Args:
+        onsets: how many, ≥ 2.
+        span: from the first to the last, > 0.
+        draw: number of the set, which seeds it.
+    """
     generator = np.random.default_rng([onsets, round(span), draw])
     return np.sort(np.concatenate([[0.0, span], generator.uniform(0, span, onsets - 2)]))
 
 
 def simulate_deviation(onsets: int, lines: int, freedom: float, draws: int) -> float:
-    """Mean distance from the fitted lines, as a share of the spacing, of random onsets that pass ``lines`` of them."""
+    """Simulate the mean distance from fitted lines, as a share of the spacing, of random onsets over ``lines`` of
+    them.
+
+    Args:
+        onsets: how many.
+        lines: spacings from the first onset to the last.
+        freedom: share by which the fitted spacing may differ.
+        draws: how many sets of onsets.
+    """
     fits = [fit_lines(random_onsets(onsets, lines, draw), 1.0, freedom).deviation for draw in range(draws)]
     return float(np.mean(fits))
 
 
 def simulate_ratio(search: Search, onsets: int, span: int, draws: int) -> float:
-    """Mean of the smallest ratio over random onsets.
+    """Simulate the mean of the smallest ratio over random onsets.
 
     Args:
         search: which spacings are tried.

@@ -12,28 +12,28 @@ from metrics.notes.grid import Times
 from metrics.rhythm_lines import Found, Search, distinct, find_lines
 
 MIN_ONSETS = 16
-"""Below this fitted lines find much order in random onsets, too."""
+"""With fewer onsets, fitted lines find much order in random onsets, too."""
 
 DOUBT = 0.25
-"""By how much, of what random onsets reach, other lines must be nearer than those of the stated tempo."""
+"""How much closer other lines must be than those of the stated tempo, as a share of what random onsets reach."""
 
 SLIP = 0.25
 """Lines by which others may drift over the clip and still count as fractions of the stated quarter."""
 
 SCATTERED = 0.75
-"""Of chance: notes that are farther from the stated lines fall anywhere between its beats."""
+"""Share of chance from which notes count as falling anywhere between the beats of the stated lines."""
 
 SLOWEST = 70.0
-"""bpm from which to its double a tempo is counted that only the spacing of lines is known of."""
+"""Lower end in bpm of the octave that a tempo is folded into where only the spacing of lines is known."""
 
 
 @dataclass(frozen=True)
 class ScoreTempo:
-    """What is known of the tempo of notes.
+    """The tempo of notes, as far as it is known.
 
     Attributes:
         onsets: how many the notes have; those of a chord count once.
-        quarter: its length in seconds, as stated or as estimated; None where it changes or cannot be told.
+        quarter: its length in seconds, as stated or as estimated; None where it changes or is unknown.
         reason: why the stated one is not used; None where it is.
         found: lines of the notes; None below 16 onsets.
     """
@@ -45,7 +45,7 @@ class ScoreTempo:
 
 
 def score_tempo(clip: DecodedClip) -> ScoreTempo | None:
-    """The tempo of a clip whose notes are what is scored, found once; None for audio."""
+    """Return the tempo of a clip that is scored on its notes, found once; None for audio."""
     notes = clip.notes
     if notes is None or notes.origin != "symbolic":
         return None
@@ -55,8 +55,8 @@ def score_tempo(clip: DecodedClip) -> ScoreTempo | None:
 def check_tempo(onsets: Times, quarter: float | None) -> ScoreTempo:
     """Compare the lines of a stated quarter note with the best lines of any spacing.
 
-    The stated one stands unless others are clearly nearer to the notes. Fifths of a quarter are nearer to uneven swing
-    at its tempo, too, which keeps to its beats; there it stands as well.
+    The stated one stands unless others are clearly closer to the notes. Fifths of a quarter also fit swing with uneven
+    eighths at its tempo, which keeps to its beats; in that case the stated one stands as well.
 
     Args:
         onsets: seconds, in any order.
@@ -82,7 +82,7 @@ def check_tempo(onsets: Times, quarter: float | None) -> ScoreTempo:
 
 
 def folded_quarter(found: Found) -> float | None:
-    """A quarter note of 1, 2, 4, … spacings that makes between 70 and 140 bpm; None where lines fit by chance only."""
+    """Return a quarter note of 1, 2, 4, … spacings within 70 to 140 bpm; None if lines fit by chance only."""
     if found.value > 1 - DOUBT:
         return None
     quarter = found.lines.spacing
@@ -92,7 +92,7 @@ def folded_quarter(found: Found) -> float | None:
 
 
 def _is_fraction(found: Found, quarter: float, onsets: Times) -> bool:
-    """Whether lines divide the quarter evenly, as far as the clip can tell."""
+    """Return whether lines divide the quarter evenly, as far as the clip is long enough to show."""
     parts = round(quarter / found.lines.spacing)
     passed = float(onsets.max() - onsets.min()) / found.lines.spacing
     return parts >= 1 and abs(quarter / parts / found.lines.spacing - 1) * passed <= SLIP

@@ -1,4 +1,4 @@
-"""How a metric answers a dose: pure functions on values of the same prompts at rising doses."""
+"""How a metric responds to a dose: pure functions on values of the same prompts at rising doses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ALPHA = 0.05
 
 
 def rank_correlation(values: Values, tolerance: float = 0.0) -> float | None:
-    """Spearman's correlation of values with the dose, within each prompt, averaged over the prompts; in [−1, 1].
+    """Compute Spearman's correlation of values with the dose, within each prompt, averaged over the prompts; in [−1,
+    1].
 
     A prompt whose values are all the same counts as 0: it does not respond.
 
@@ -36,7 +37,7 @@ def rank_correlation(values: Values, tolerance: float = 0.0) -> float | None:
 
 
 def _rises(values: Values) -> float | None:
-    """Spearman's correlation of values with their places."""
+    """Compute Spearman's correlation of values with their places."""
     from scipy.stats import rankdata
 
     if len(values) < 3:
@@ -47,7 +48,7 @@ def _rises(values: Values) -> float | None:
 
 
 def paired_p(differences: Values, seed: int = 0) -> float | None:
-    """Two-sided p that paired differences are as likely to be negative as positive: signs are flipped at random.
+    """Compute the two-sided p of paired differences by random sign flips: they are as likely negative as positive.
 
     Args:
         differences: shape (prompts,), NaN where undefined.
@@ -66,7 +67,7 @@ def paired_p(differences: Values, seed: int = 0) -> float | None:
 
 
 def smallest_detected(effects: Sequence[float | None], p: Sequence[float | None], alpha: float = ALPHA) -> int | None:
-    """Place of the smallest dose that is detected, or None if not even the largest one is.
+    """Return the place of the smallest dose that is detected, or None if not even the largest one is.
 
     Doses are tested from the largest down, until one is not significant or goes the other way; so the probability of
     any false detection is at most ``alpha``, without a correction.

@@ -1,4 +1,4 @@
-"""Taggers: embedders whose vectors are the logits of classes, and what they say of a recording as a distribution."""
+"""Taggers: embedders whose vectors are the logits of classes, and the distribution over classes of a recording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_TAGGERS = ("clap", "clap-laion", "vggish", "pann")
 
 
 def softmax(logits: npt.ArrayLike) -> Array:
-    """Probabilities, shape (…, classes), that sum to 1 over the last axis.
+    """Compute probabilities, shape (…, classes), that sum to 1 over the last axis.
 
     >>> softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
@@ -32,7 +32,7 @@ def softmax(logits: npt.ArrayLike) -> Array:
 
 
 def sigmoid(logits: npt.ArrayLike) -> Array:
-    """Probabilities of each class by itself, shape (…, classes).
+    """Compute the probability of each class by itself, shape (…, classes).
 
     >>> sigmoid([0.0]).tolist()
     [0.5]
@@ -44,39 +44,39 @@ def sigmoid(logits: npt.ArrayLike) -> Array:
 
 
 def musicnn_training(ref: EmbedderRef) -> Training | None:
-    """What musicnn was trained on, where the embedder is musicnn, whose vectors its own last layer makes tags of."""
+    """Return musicnn's training, where the embedder is musicnn: its own last layer turns its vectors into tags."""
     return _MUSICNN.get(short_name(plain_name(ref.name)))
 
 
 def check_tagger(ref: EmbedderRef, whose: str) -> None:
-    """Refuse an embedder that is known to give no logits; what a program or a plugin gives, its author knows.
+    """Refuse an embedder that is known to give no logits; for a program or a plugin, only its author knows.
 
     Raises:
         UsageError: its vectors are of no classes, or its front end has made probabilities of them.
     """
     if short_name(plain_name(ref.name)) in _NO_TAGGERS:
         raise UsageError(
-            f"{whose} takes the logits of a tagger's classes, and the vectors of {ref.name} are none; name pann-tags, "
-            "musicnn-msd, musicnn-mtt, or the program of another tagger (command)"
+            f"{whose} needs the logits of a tagger's classes, and the vectors of {ref.name} are not logits; use "
+            "pann-tags, musicnn-msd, musicnn-mtt, or the program of another tagger (command)"
         )
     front_end = ref.params.get("front_end")
     if _pooling(front_end) == "mean-softmax":
         name = front_end.get("name") if isinstance(front_end, Mapping) else front_end
         raise UsageError(
-            f"{whose} takes the logits of a tagger's classes, and the front end {name} makes probabilities of them "
+            f"{whose} needs the logits of a tagger's classes, and the front end {name} turns them into probabilities "
             "(pooling: mean-softmax); give its settings with pooling: none"
         )
 
 
 def _pooling(front_end: object) -> str:
-    """What a front end of a program, by its name or its settings, makes of the windows' vectors."""
+    """Return how a front end of a program, by its name or its settings, pools the windows' vectors."""
     if isinstance(front_end, Mapping):
         return str(front_end.get("pooling", "none"))
     return COMMAND[front_end].pooling if isinstance(front_end, str) and front_end in COMMAND else "none"
 
 
 def tag_shares(embeddings: Vectors, training: Training) -> Array:
-    """Share of each of musicnn's 50 tags in a recording, shape (50,): mean probability over patches, scaled to sum 1.
+    """Compute the share of each of musicnn's 50 tags in a recording, shape (50,): mean over patches, scaled to sum 1.
 
     Args:
         embeddings: musicnn's, shape (patches, 200).
@@ -88,8 +88,8 @@ def tag_shares(embeddings: Vectors, training: Training) -> Array:
 
 
 def class_shares(ref: EmbedderRef, vectors: Vectors) -> Array:
-    """One distribution over classes for a recording, shape (classes,): of musicnn `tag_shares`, otherwise the softmax
-    of the mean of the logits.
+    """Compute one distribution over classes for a recording, shape (classes,): with musicnn `tag_shares`, otherwise the
+    softmax of the mean of the logits.
 
     Args:
         ref: the tagger.

@@ -6,14 +6,15 @@ from pathlib import Path
 
 
 def composer() -> Path:
-    """Synthetic: the composer's music in six genres, as embedded by musicnn-msd; for a run without other music.
+    """Return the path of the synthetic reference in six genres, embedded by musicnn-msd; for a run without other music.
 
     The prompts are those of ``genres@1``; the seeds start where no run's do (see `metrics.references.__main__`). It
-    says how near a model is to this composer, not to music at large.
+    measures how close a model is to this composer, not to music in general.
     """
     return Path(__file__).parent / "composer"
 
 
 def composer_unheard() -> Path:
-    """Synthetic, as `composer`, in the half of the composer's repertoire that no shipped model was trained on."""
+    """Return the path of a reference as `composer`, of the half of its repertoire that no shipped model was trained
+    on."""
     return Path(__file__).parent / "composer-unheard"

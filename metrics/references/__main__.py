@@ -1,4 +1,4 @@
-"""``python -m metrics.references NAME [FILE]``: make a shipped reference again, bit for bit on one machine.
+"""``python -m metrics.references NAME [FILE]``: rebuild a shipped reference, bit for bit on one machine.
 
 Every prompt of ``genres@1`` is played with eight seeds, 10 s each; a prompt-seed pair is a recording. The seeds are
 2**40 and up: runs use small ones, so that no clip is ever compared with itself.

@@ -73,7 +73,7 @@ def test_the_checkpoint_reaches_the_embedder() -> None:
 def test_what_cannot_be_scored_says_why() -> None:
     with pytest.raises(Undefined, match="silent"):
         ClapScore("any").score(clip(np.zeros(100), "one", Levels()))
-    with pytest.raises(UsageError, match="must be cosine or unit"):
+    with pytest.raises(UsageError, match=r"'percent'.*cosine.*unit"):
         ClapScore("any", presentation="percent")  # type: ignore[arg-type]
 
 

@@ -184,21 +184,21 @@ def _prepared(front_end: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({}, "needs the parameter 'preset'"),
-        ({"preset": "audiocraft"}, "audiocraft is computed with PaSST"),
+        ({}, "'preset'"),
+        ({"preset": "audiocraft"}, "audiocraft .*PaSST"),
         ({"preset": "stable-audio-metrics"}, "embedder: command"),
-        ({"preset": "audiocraf"}, "did you mean 'audiocraft'"),
-        ({"preset": "audiocraft", "embedder": "clap-laion"}, "vectors of clap-laion are none"),
+        ({"preset": "audiocraf"}, "'audiocraft'"),
+        ({"preset": "audiocraft", "embedder": "clap-laion"}, "clap-laion"),
         ({"preset": "audiocraft", "embedder": "pann"}, "pann-tags"),
         ({"preset": "audiocraft", "embedder": "musicnn-msd@1"}, "kl-musicnn"),
-        (_prepared("stable-audio-metrics-passt"), "passt makes probabilities of them"),
-        (_prepared({"name": "mine", "window": 10, "pooling": "mean-softmax"}), "mine makes probabilities of them"),
+        (_prepared("stable-audio-metrics-passt"), "stable-audio-metrics-passt"),
+        (_prepared({"name": "mine", "window": 10, "pooling": "mean-softmax"}), "mine .*mean-softmax"),
     ],
 )
 def test_what_is_no_published_kl_is_refused(params: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         plan_metric(MetricConfig(name="kl", params=params))
-    with pytest.raises(UsageError, match="msd or mtt"):
+    with pytest.raises(UsageError, match=r"'fm'.*msd.*mtt"):
         MusicnnDivergence("fm")
 
 

@@ -114,7 +114,7 @@ def test_another_clip_takes_over_for_its_share(share: float) -> None:
 
 
 def test_clips_that_do_not_match_are_not_spliced() -> None:
-    with pytest.raises(UsageError, match="one rate, length and number of channels"):
+    with pytest.raises(UsageError, match=r"rate, length .*channels"):
         replaced(sound(1.0), sound(2.0), 0.5)
 
 

@@ -57,7 +57,7 @@ def test_it_is_the_published_form(windows: int, dimension: int) -> None:
 def test_what_has_no_covariance_is_undefined() -> None:
     metric = ClipFrechetAudioDistance()
     reference = Reference("music", "e", "f", 200, np.zeros(4), np.eye(4))
-    with pytest.raises(Undefined, match="1 window, a covariance needs 2"):
+    with pytest.raises(Undefined, match=r"\b1 window\b.*\b2$"):
         metric.score(decoded(metric, np.ones((1, 4), dtype=np.float32), reference))
     still = Reference("still", "e", "s", 200, np.zeros(4), np.zeros((4, 4)))
     with pytest.raises(Undefined, match="same embedding"):
@@ -102,5 +102,5 @@ def test_audio_that_belongs_to_no_run_is_compared_too() -> None:
     (found,) = bench.score_audio(audio, ["fad-clip"])
     score = found.scores["fad-clip@1"]
     assert score.value is not None and score.value > 0 and score.details["windows"] == 2
-    with pytest.raises(UsageError, match="no reference 'composr'"):
+    with pytest.raises(UsageError, match="'composr'"):
         bench.score_audio(audio, ["fad-clip"], reference="composr")

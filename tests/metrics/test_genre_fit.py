@@ -160,7 +160,7 @@ def test_a_genre_with_more_clips_weighs_no_more() -> None:
     known = calibrate(music, ["a", "b", "b", "b"], ("a", "b"), "")
     assert known.centre == (1, 2)
     assert known.spread == (1, 1)
-    with pytest.raises(DataError, match="no clip of the genre b"):
+    with pytest.raises(DataError, match=r"genre b$"):
         calibrate(music, ["a"] * 4, ("a", "b"), "")
     with pytest.raises(DataError, match="do not vary"):
         calibrate(np.ones((4, 2)), ["a", "b", "b", "b"], ("a", "b"), "")
@@ -177,5 +177,5 @@ def test_unknown_genres_are_refused() -> None:
         genre_margin(np.zeros(6), "polka")
     with pytest.raises(DataError, match="polka"):
         confusion_table(["polka"], [None])
-    with pytest.raises(DataError, match="2 genres asked for and 1 found"):
+    with pytest.raises(DataError, match=r"\b2 genres .*\b1 found"):
         confusion_table(["jazz", "pop"], ["jazz"])

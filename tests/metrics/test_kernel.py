@@ -228,7 +228,7 @@ def test_what_has_no_distance_is_refused() -> None:
         (spoiled, x, "evaluated set.*not finite"),
         (x, spoiled, "reference.*not finite"),
         (x, x[:, :2], "3 and of 2 dimensions"),
-        (x[:1], x, "evaluated set has no pairs"),
+        (x[:1], x, "evaluated set .*pairs"),
         (x, x[:1], "2 windows"),
         (x, np.ones((9, 3)), "same embedding"),
         (x[:0], x, "shape"),
@@ -238,11 +238,11 @@ def test_what_has_no_distance_is_refused() -> None:
             kernel_audio_distance(a, b)
     with pytest.raises(DataError, match="no pairs"):
         kernel_audio_distance(x, x, groups_evaluated=np.zeros(10))
-    with pytest.raises(DataError, match="groups of shape"):
+    with pytest.raises(DataError, match=r"reference .*\b10 windows.*\(2,\)"):
         kernel_audio_distance(x, x, groups_reference=[1, 2])
     with pytest.raises(DataError, match="bandwidth is -1"):
         kernel_audio_distance(x, x, bandwidth=-1.0)
-    with pytest.raises(UsageError, match="'reference', 'evaluated' or a number"):
+    with pytest.raises(UsageError, match=r"'median'.*'reference', 'evaluated'"):
         kernel_audio_distance(x, x, bandwidth="median")  # type: ignore[arg-type]
 
 
