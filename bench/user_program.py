@@ -108,9 +108,7 @@ class UserProgram:
             raise UsageError(f"{kind}: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
         asks = any(PYTHON in part for part in self.command)
         if environment is None and asks:
-            raise UsageError(
-                f"{kind}: {PYTHON} needs an environment; add environment: {{requirements: […]}}"
-            )
+            raise UsageError(f"{kind}: {PYTHON} needs an environment; add environment: {{requirements: […]}}")
         if environment is not None and not asks:
             raise UsageError(f"{kind}: {self.command} does not use {PYTHON}, the Python of its environment")
         self._wanted = None if environment is None else parse_environment(kind, environment, self.cwd)

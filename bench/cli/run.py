@@ -98,10 +98,11 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     failures = print_leaderboard(finished.folder, as_json, plugin_files)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
-    for line in failure_lines(group_failures(failures), MOST_LINES):
+    groups = group_failures(failures)
+    for line in failure_lines(groups, MOST_LINES):
         print(f"failed: {line}", file=sys.stderr)
     if failures:
-        why = counted(len({failure.reason for failure in failures}), "reason")
+        why = counted(len({group.reason for group in groups}), "reason")
         what = counted(len(failures), "clip or score", "clips or scores")
         raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 

@@ -1,1 +1,1 @@
-"""Generate the clips and compute the scores that are missing."""
+"""Generate missing clips and compute missing scores."""

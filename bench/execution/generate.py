@@ -1,4 +1,4 @@
-"""Making the clips that do not exist."""
+"""Make missing clips."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.storage.task_results import ClipFailed
 def generate(
     store: Store, plan: Plan, executor: Executor, progress: Progress, config: ExecutorConfig | None = None
 ) -> list[str]:
-    """Make the clips that do not exist and return what models miss to run here.
+    """Make missing clips, and return missing dependencies by model.
 
-    ``config`` says how often a clip is tried again, and how many of a model may fail before the rest is left.
+    ``config`` has the number of retries, and how many clips of a model may fail before the rest is skipped.
 
     Raises:
-        UsageError: the disk took no more, or a model refuses to work; what was made is stored.
+        UsageError: the disk is full, or a model cannot be used; clips made so far are stored.
     """
     unmade = store.unmade()
     wanted = [clip for clip in plan.clips if clip.id in unmade]
@@ -56,7 +56,7 @@ def generate(
 
 
 def _stage(plan: Plan, wanted: Sequence[PlannedClip]) -> str:
-    """Return what is done: clips are made, or those that exist are read."""
+    """Return the name of the stage: generating clips, or reading existing ones."""
     own = {model.label: model.own_clips for model in plan.models}
     kinds = {own[clip.model] for clip in wanted or plan.clips}
     if kinds == {True}:
@@ -65,7 +65,7 @@ def _stage(plan: Plan, wanted: Sequence[PlannedClip]) -> str:
 
 
 def _most_failures(limit: float | None, clips: int) -> float:
-    """The number of failed clips at which a model is given up; a limit below 1 is a share of the clips to make."""
+    """Return the number of failed clips at which a model is skipped; a limit below 1 is a share of clips to make."""
     if limit is None:
         return math.inf
     return limit if limit >= 1 else max(1, math.ceil(limit * clips))

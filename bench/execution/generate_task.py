@@ -1,4 +1,4 @@
-"""Making clips: the task that a worker is given for each batch of them."""
+"""The task of making a batch of clips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.storage.task_results import ClipFailed, ClipMade
 class GenerateTask:
     """Make one batch of clips.
 
-    Only the clips in ``wanted`` are written; the others keep the batch what it was planned to be.
+    Only the clips in ``wanted`` are written; the others keep the batch as planned.
     """
 
     model: PlannedModel
@@ -50,34 +50,34 @@ class GenerateTask:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What may be at fault where it dies."""
+        """Possible causes of a crash."""
         return (self.model.label,)
 
     @property
     def absent(self) -> list[PlannedClip]:
-        """The clips to be written."""
+        """The clips to write."""
         return [clip for clip in self.clips if clip.id in self.wanted]
 
     def pieces(self) -> list[GenerateTask]:
-        """Return the same work a clip at a time, to find the one that kills its worker; none if it is of one clip."""
+        """Return one task per clip, to find the one that kills its worker; empty if it has one clip."""
         if len(self.clips) == 1:
             return []
         return [replace(self, clips=(clip,), wanted=frozenset({clip.id})) for clip in self.absent]
 
     def without(self, causes: Collection[str]) -> GenerateTask | None:
-        """Return what is left of it where those are not to be touched."""
+        """Return the task without these causes, or None if nothing is left."""
         return None if self.model.label in causes else self
 
     def lost(self, error: str) -> list[ClipMade | ClipFailed]:
-        """Return the results when nothing could be generated."""
+        """Return the results if nothing could be generated."""
         return [ClipFailed(clip.id, error, self.tries) for clip in self.absent]
 
     def again(self) -> GenerateTask:
-        """Return the same, for one more try."""
+        """Return the task for another try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, made: list[ClipMade | ClipFailed]) -> tuple[list[ClipMade | ClipFailed], list[GenerateTask]]:
-        """Return the results that stay, and what is worth another try, a clip at a time."""
+        """Return final results, and tasks of single clips worth another try."""
         passing = {result.clip for result in made if isinstance(result, ClipFailed) and result.may_pass}
         pieces = [
             replace(self, clips=(clip,), wanted=frozenset({clip.id}), tries=self.tries + 1)
@@ -90,7 +90,7 @@ class GenerateTask:
         """Generate and store the clips; one that fails is a `ClipFailed`.
 
         Raises:
-            MissingError: the model cannot run here at all.
+            MissingError: the model cannot run here.
             Unstorable: the disk is full or read-only.
         """
         requests = [clip.request for clip in self.clips]
@@ -126,12 +126,12 @@ class GenerateTask:
         if not returned.frames:
             raise DataError("the model returned audio without frames")
         if not audio.frames:
-            raise DataError(f"no frame is left of {returned.frames} in {clip.request.duration:g} s at {audio.rate} Hz")
+            raise DataError(f"no frames left of {returned.frames} in {clip.request.duration:g} s at {audio.rate} Hz")
         try:
             label = write_clip(path, clip.id, audio)
         except OSError as error:
             raise Unstorable(
-                f"cannot write {path}: {error.strerror}; the clips made before are safe: free disk space or fix "
+                f"cannot write {path}: {error.strerror}; earlier clips are safe: free disk space or fix "
                 "permissions, then run the same command again"
             ) from error
         return ClipMade(
@@ -158,25 +158,25 @@ class GenerateTask:
 def _unread(model: MusicModel, clip: PlannedClip) -> int:
     tokens = model.unread_tokens(clip.request.prompt)
     if not isinstance(tokens, int) or tokens < 0:
-        raise DataError(f"the model's unread_tokens() gave {tokens!r:.40}, which is no number of tokens")
+        raise DataError(f"the model's unread_tokens() gave {tokens!r:.40}, which is not a number of tokens")
     return tokens
 
 
 def _as_planned(model: MusicModel, clip: PlannedClip, audio: Audio | Exception) -> Audio | Exception:
-    """Return the clip that was made, or an error where it is of another file than was planned."""
+    """Return the clip, or an error if its file differs from the plan."""
     if isinstance(audio, Exception):
         return audio
     try:
         with hashed_files() as files:
             same = dict(model.request_fingerprint(clip.request)) == clip.extra
-    except Exception as error:  # it is a plugin's
+    except Exception as error:  # a plugin's method
         return error
-    what = ", ".join(map(str, files)) or f"what makes seed {clip.request.seed} of prompt '{clip.prompt.id}'"
+    what = ", ".join(map(str, files)) or f"the source of seed {clip.request.seed} of prompt '{clip.prompt.id}'"
     return audio if same else FileChanged(f"{what} changed since planning; run the same command again")
 
 
 def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[Audio | Exception]:
-    """One result for each request; when a batch raises, each request is tried alone, so that one costs only itself."""
+    """Return a result per request; if a batch raises, each request is tried alone, so that one fails alone."""
     try:
         results = list(model.generate(requests))
         if len(results) != len(requests):

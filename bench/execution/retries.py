@@ -1,12 +1,12 @@
-"""Trying tasks until each has a result, whatever kills its worker; a cause that keeps killing workers is given up.
+"""Retry tasks until each has a result, even if workers die; causes that keep killing workers are skipped.
 
-What failed for a reason that may pass (`bench.errors.may_pass`, a worker that the system killed) is tried again after a
-second, four, sixteen and so on, as often as ``retries`` says. Other tasks go on meanwhile.
+Temporary failures (`bench.errors.may_pass`, a worker killed by the system) are retried after a
+second, four, sixteen and so on, up to ``retries`` times. Other tasks continue meanwhile.
 
-A task that dies is tried again in pieces, to find the one that is at fault. What has died more often than it has worked
-is tried apart from the rest. What has died `LIMIT` times as often as it has worked is not tried again: on a machine
-where a library crashes always, a run costs a few crashes a metric and not a crash a clip. What is tried next is then
-drawn at random, so that the clips that happen to come first do not decide for the others.
+A task that dies is retried in pieces, to find the faulty one. A cause that died more often than it worked
+is tried separately from the rest. One that died `LIMIT` times as often as it worked is not retried: on a machine
+where a library always crashes, a run has a few crashes per metric, not one per clip. The next task is then
+drawn at random, so that the first clips do not decide for all.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ LONGEST_PAUSE = 300.0  # seconds between two tries
 
 
 class Divisible(Task[Result], Protocol[Result]):
-    """A task that can be tried again, and in pieces."""
+    """A task that can be retried, also in pieces."""
 
     @property
     def tries(self) -> int:
-        """How often it will have been tried after this time: 1 for the first."""
+        """The number of this try, counted from 1."""
 
     def again(self) -> Divisible[Result]:
-        """Return the same, for one more try."""
+        """Return the task for another try."""
 
     def unsettled(self, result: Result) -> tuple[Result, Sequence[Divisible[Result]]]:
-        """Return the part of the result that stays, and as tasks what failed for a reason that may pass."""
+        """Return the final part of the result, and tasks for temporary failures."""
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What may be at fault where it dies: a model, or metrics and embedders."""
+        """Possible causes of a crash: a model, or metrics and embedders."""
 
     def pieces(self) -> Sequence[Divisible[Result]]:
-        """Return the same work in its smallest pieces; none if it is one."""
+        """Return the task in its smallest pieces; empty if it is one."""
 
     def without(self, causes: Collection[str]) -> Divisible[Result] | None:
-        """Return what is left of it where those are not to be touched."""
+        """Return the task without these causes, or None if nothing is left."""
 
     def lost(self, error: str) -> Result:
-        """Return the result where nothing could be done, for that reason."""
+        """Return the result if nothing could be done, with that reason."""
 
 
 @dataclass
 class _Record:
-    """How often something died, tried alone, and how often it did not."""
+    """Counts of deaths and successes of a cause tried alone."""
 
     died: int = 0
     worked: int = 0
@@ -68,17 +68,17 @@ class _Record:
 
 
 class Attempts(Generic[Result]):
-    """The results of tasks, one for each or for each of its pieces, in any order. Of what is tried again, there is one
-    each time, of the part that is settled.
+    """Iterate over results of tasks, one per task or piece, in any order. A retried task has one
+    per try, for its final part.
 
     Args:
-        tasks: what is to be done.
-        executor: where it is done.
-        progress: told what is given up.
-        retries: how often what may pass is tried again.
+        tasks: the tasks.
+        executor: the executor.
+        progress: receives notes about skipped causes.
+        retries: maximum number of retries of temporary failures.
 
     Attributes:
-        missing: by cause, what it needs that is not installed. What is still to be tried of that cause is left out.
+        missing: missing dependencies by cause; remaining tasks of that cause are skipped.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Attempts(Generic[Result]):
     ) -> None:
         self.missing: dict[str, str] = {}
         self._executor, self._progress, self._retries = executor, progress, retries
-        self._later: list[tuple[float, int, Divisible[Result]]] = []  # by the time at which they are due
+        self._later: list[tuple[float, int, Divisible[Result]]] = []  # by due time
         self._delayed = 0
         self._waiting = deque(tasks)
         self._next: deque[Divisible[Result]] = deque()
@@ -95,10 +95,10 @@ class Attempts(Generic[Result]):
         self._mixed: set[str] = set()
 
     def __iter__(self) -> Iterator[tuple[Divisible[Result], Result]]:
-        """Yield each task or piece with its result, which is `Divisible.lost` where it died or was not tried.
+        """Yield each task or piece with its result, which is `Divisible.lost` if it died or was skipped.
 
         Raises:
-            UsageError: the disk took no more, or a plugin refuses to work.
+            UsageError: the disk is full, or a plugin cannot be used.
         """
         while self._next or self._waiting or self._later:
             if not (self._next or self._waiting):
@@ -109,7 +109,7 @@ class Attempts(Generic[Result]):
             yield from self._taken()
 
     def give_up(self, cause: str, why: str) -> None:
-        """Try nothing more of a cause, and give that as the reason, unless there is one already."""
+        """Skip all further tasks of a cause for this reason, unless it has one already."""
         if cause not in self.missing and not self._records[cause].given_up:
             self._records[cause].given_up = why
             self._progress.note(f"{cause} is {why}")
@@ -117,7 +117,7 @@ class Attempts(Generic[Result]):
     def _settled(
         self, task: Divisible[Result], result: Result | TaskLost
     ) -> Iterator[tuple[Divisible[Result], Result]]:
-        """Yield the task with its result, unless it is to be tried again or in pieces."""
+        """Yield the task with its result, unless it is retried or divided."""
         more = task.tries <= self._retries
         if not isinstance(result, TaskLost):
             self._note_work(task.causes)
@@ -142,7 +142,7 @@ class Attempts(Generic[Result]):
     def _put_off(self, tasks: Iterable[Divisible[Result]]) -> None:
         for task in tasks:
             pause = min(4.0 ** (task.tries - 2), LONGEST_PAUSE)
-            self._delayed += 1  # no two tasks are compared
+            self._delayed += 1  # so that tasks are never compared
             heapq.heappush(self._later, (time.monotonic() + pause, self._delayed, task))
 
     def _handed_out(self) -> Iterator[Divisible[Result]]:
@@ -170,7 +170,7 @@ class Attempts(Generic[Result]):
         self._not_tried.clear()
 
     def _divide(self, pieces: Sequence[Divisible[Result]]) -> None:
-        """Try a piece of each cause next; the other pieces of a cause come last, since they are much like it."""
+        """Try one piece of each cause next; other pieces of a cause come last, as they are similar."""
         self._mix({cause for piece in pieces for cause in piece.causes})
         seen: set[str] = set()
         for piece in random.sample(pieces, len(pieces)):
@@ -178,7 +178,7 @@ class Attempts(Generic[Result]):
             seen.add(piece.causes[0])
 
     def _mix(self, causes: set[str]) -> None:
-        """Shuffle what waits and has one of the causes, the first time that one of them is at fault."""
+        """Shuffle waiting tasks with these causes, the first time that one of them is at fault."""
         if causes <= self._mixed:
             return
         self._mixed |= causes
@@ -198,10 +198,8 @@ class Attempts(Generic[Result]):
         record.died += 1
         if not record.given_up and record.died >= LIMIT * (1 + record.worked):
             tried = record.died + record.worked
-            # What to do about it is said where it died.
+            # The advice is in the message of the death.
             given_up = f"not tried, since {record.died} of the {tried} tried before died: {why.partition(': ')[0]}"
             if all(other.given_up != given_up for other in self._records.values()):
-                self._progress.note(
-                    f"{cause} is not tried on the rest in this run, since {record.died} of {tried} died"
-                )
+                self._progress.note(f"{cause} is skipped for the rest of this run, since {record.died} of {tried} died")
             record.given_up = given_up

@@ -1,4 +1,4 @@
-"""Compute the scores that clips and sets of clips of a run lack."""
+"""Compute missing scores of clips and sets of clips of a run."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from bench.storage.task_results import ClipScores
 from bench.storage.vector_file import PATTERN, VectorFile, written
 
 MANY = 2000
-"""Of more clips a model, each set of clips is a task of its own."""
+"""With more clips per model, each set of clips is a separate task."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Scores what a run lacks and stores it.
+    """Compute and store missing scores of a run.
 
     Attributes:
         store: the run, open for writing.
-        view: the part of the clips that embeddings are made of.
-        executor: where it is computed.
-        progress: shows how far it is.
-        force: compute again what is stored.
-        retries: how often what failed for a reason that may pass is tried again.
+        view: the part of the clips that is embedded.
+        executor: the executor.
+        progress: receives the progress.
+        force: recompute stored scores.
+        retries: maximum number of retries of temporary failures.
     """
 
     store: Store
@@ -64,20 +64,20 @@ class Scoring:
         sets: bool = True,
         shared: Shared = "refuse",
     ) -> list[str]:
-        """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
+        """Compute missing scores of clips, then of sets of clips, and return missing dependencies.
 
         Args:
             metrics: of clips and of sets.
-            music: what metrics compare with.
-            only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of
+            music: the music that metrics compare with.
+            only: ids of the clips to score; otherwise all. Set metrics use all clips of each model with any of
                 them.
-            sets: whether to compute set metrics, and clip metrics that compare with music; a part of a run has no use
-                for them.
-            shared: what to do where the reference holds recordings that a model was trained on: refuse, or mark its
+            sets: whether to compute set metrics, and clip metrics that compare with music; a part of a run does not
+                need these.
+            shared: what to do if the reference contains recordings that a model was trained on: refuse, or mark its
                 scores.
 
         Raises:
-            UsageError: a metric or the reference cannot be used at all, or is refused.
+            UsageError: a metric or the reference is unusable, or is refused.
             DataError: the reference is damaged.
         """
         store, clips = self.store, self.store.made(only)
@@ -99,7 +99,7 @@ class Scoring:
         return missing
 
     def _computed(self, metrics: Sequence[PlannedMetric], music: Music, sets: bool) -> list[PlannedMetric]:
-        """Return the metrics that scores are computed by, each with the music that it compares with."""
+        """Return the metrics to compute, each with the music that it compares with."""
         chosen = [metric for metric in metrics if sets or not (metric.of_sets or metric.needs_reference)]
         prompts, kept_in = list(self.store.prompts().values()), self.store.folder / "references"
         music = replace(music, played=frozenset().union(*self.store.plays().values()))
@@ -141,7 +141,7 @@ class Scoring:
             left = lacking[result.clip]
             done = left if result.unreadable else len(result.scores) + len(result.embedded)
             lacking[result.clip] = left - done
-            if left and left <= done:  # a clip that is tried in pieces is one clip
+            if left and left <= done:  # a clip retried in pieces counts once
                 self.progress.advance(1)
 
         alone, batches = in_batches(tasks)
@@ -155,7 +155,7 @@ class Scoring:
         return list(dict.fromkeys([*missing, *attempts.missing.values(), *batch_attempts.missing.values()]))
 
     def _with_known_vectors(self, tasks: Sequence[ScoreTask]) -> list[ScoreTask]:
-        """Return the tasks with the vectors that are stored already and that one of their metrics asks for."""
+        """Return the tasks with stored vectors that one of their metrics needs."""
         metrics = chain.from_iterable(task.metrics for task in tasks)
         wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
         held = {embedder: self.store.embedded(embedder, self.view.key) for embedder in wanted}
@@ -181,7 +181,7 @@ class Scoring:
 
     @contextmanager
     def _vectors(self, embedders: Collection[str], asked: set[str]) -> Iterator[dict[str, VectorFile]]:
-        """By embedder, the vectors of the clips of some models in a file that workers read."""
+        """Yield vectors of the clips of some models by embedder, in files for workers."""
         store = self.store
         contents: dict[str, dict[str, None]] = {}  # in order, each once
         for clip in store.made():
@@ -208,9 +208,9 @@ class Scoring:
         asked: set[str],
         vectors: Mapping[str, VectorFile],
     ) -> list[SetTask]:
-        """Return a task for each model and metric that lack the score of a set, with the sets that lack it.
+        """Return a task for each model and metric with missing set scores, with these sets.
 
-        Of many clips each set is a task of its own, so that they are computed side by side.
+        With many clips, each set is a separate task, so that they are computed in parallel.
         """
         store, prompts = self.store, self.store.prompts()
         number = {prompt: place for place, prompt in enumerate(prompts)}
@@ -229,7 +229,7 @@ class Scoring:
                 used = {place: numbered[place] for place, _ in clips}
                 said = marks(known, model, metric.against)
                 task = SetTask(model, metric, self.view, file.path, clips, used, groups, said)
-                # A score from before it was known what the model was trained on lacks its mark.
+                # A score from before the model's training data was known lacks its mark.
                 absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
                 parts = [(group,) for group in absent] if len(clips) > MANY else [absent] if absent else []
                 tasks += [replace(task, groups=part) for part in parts]

@@ -1,4 +1,4 @@
-"""Score audio that belongs to no run: files, audio in memory, or audio that is made where it is scored."""
+"""Score audio outside of runs: files, audio in memory, or audio made in the worker."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from bench.references.assign import Music, check_music, with_references
 from bench.storage.task_results import ClipScores
 
 Source = Audio | StrPath | Callable[[], Audio | StrPath]
-"""What can be scored. A callable makes it in the worker: where there are workers, it must be picklable and defined by
+"""Audio to score. A callable makes it in the worker: with worker processes, it must be picklable and defined by
 an installed package."""
 
 
 @dataclass(frozen=True)
 class AudioScores:
-    """What one piece of audio got; every metric is in one of ``scores``, ``vectors`` and ``errors``.
+    """Results of one piece of audio; every metric is in one of ``scores``, ``vectors`` and ``errors``.
 
     Attributes:
-        scores: by metric, as ``name@version``: its value, or the reason why it is undefined.
+        scores: by metric (``name@version``), the value, or the reason why it is undefined.
         vectors: by set metric, its embedder's vectors, shape (windows, dimension), for `bench.SetMetric.evaluate`.
-        errors: by metric, why it failed; of a set metric, why there are no vectors.
-        error: why nothing was computed: the audio cannot be read or made.
+        errors: by metric, why it failed; for a set metric, why there are no vectors.
+        error: why nothing was computed: the audio could not be read or made.
     """
 
     scores: dict[str, Score] = field(default_factory=dict)
@@ -61,10 +61,10 @@ def score_audio(
     reference: str = "composer",
     pairs: PairsFile | str | None = None,
 ) -> Generator[AudioScores, None, None]:
-    """Score audio with some metrics, and yield what each piece got, in order, as soon as it is there.
+    """Score audio with metrics, and yield the results of each piece in order, as soon as available.
 
-    Audio in memory is written as FLAC and read back, so that it gets the scores that a model's clip gets in a run.
-    Embeddings are made of the whole audio. A metric that kills its worker is an error of that metric.
+    Audio in memory is written as FLAC and read back, so that its scores equal those of a model's clip in a run.
+    The whole audio is embedded. If a metric kills its worker, only that metric has an error.
 
     >>> import numpy as np
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100, dtype=np.float32)
@@ -74,19 +74,19 @@ def score_audio(
     nowhere.wav: no such file
 
     Args:
-        audio: files, audio in memory, or callables that return one of these and are called where it is scored.
-        metrics: names of metrics, or entries of a configuration. They are checked before anything is scored, also where
+        audio: files, audio in memory, or callables that return one of these and are called in the worker.
+        metrics: names of metrics, or entries of a configuration. They are checked before scoring, also if
             ``audio`` is empty.
-        prompts: what was asked for, one for each piece of audio. Without prompts, a metric that reads the text is
+        prompts: the prompts of the audio, one per piece. Without them, a metric that reads the text is
             undefined.
-        workers: processes; 0 works in this one, None takes every core that this process may use.
-        progress: shows how far it is.
-        reference, pairs: what clip metrics such as ``fad-clip`` and ``kl`` compare with, as in a configuration.
+        workers: number of processes; 0 works in this one, None uses every available core.
+        progress: receives the progress.
+        reference, pairs: music for clip metrics such as ``fad-clip`` and ``kl``, as in a configuration.
 
     Raises:
-        UsageError: an unknown metric or parameter, not as many prompts as audio, no music for a metric to compare with,
-            a callable that cannot be sent to a worker, or a disk that takes no more.
-        MissingError: a metric, or a callable of ``audio``, needs what is not installed.
+        UsageError: an unknown metric or parameter, a wrong number of prompts, no music for a metric to compare with,
+            a callable that cannot be sent to a worker, or a full disk.
+        MissingError: a metric, or a callable of ``audio``, needs a missing package or file.
     """
     if isinstance(audio, str | os.PathLike | Audio) or isinstance(metrics, str):
         raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
@@ -121,7 +121,7 @@ def _compared(
     music: Music,
     prompts: Sequence[Prompt],
 ) -> Generator[AudioScores, None, None]:
-    """Return the scores, with the music to compare with embedded in a folder that lasts as long."""
+    """Return the scores, embedding the music to compare with into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="tunebench-references-") as kept:
         found = with_references([m for m in metrics if not m.of_sets], music, prompts, Path(kept))
         yield from _scored([replace(task, metrics=tuple(found)) for task in tasks], metrics, config, option)
@@ -150,7 +150,7 @@ def _scored(
 def _performed(
     tasks: Sequence[_AudioTask], executor: Executor
 ) -> Iterator[tuple[int, _AudioTask, ClipScores | TaskLost]]:
-    """Yield the results of each piece of audio; where its worker dies, it is tried with one metric at a time."""
+    """Yield the results of each piece of audio; if its worker dies, retry with one metric at a time."""
     waiting = deque(enumerate(tasks))
 
     def handed_out() -> Iterator[tuple[tuple[int, _AudioTask], _AudioTask]]:
@@ -169,7 +169,7 @@ def _performed(
 def _with(
     found: AudioScores, task: _AudioTask, result: ClipScores | TaskLost, metrics: Sequence[PlannedMetric]
 ) -> AudioScores:
-    """Return what was found, and what one task adds."""
+    """Return the results so far, with those of one task added."""
     of_sets = [
         (metric, embedder)
         for metric in metrics
@@ -198,7 +198,7 @@ def _with(
 
 
 class _NoPrompt(Prompt):
-    """Stands where no prompt was given: there is no text that a score could be of."""
+    """Placeholder for a missing prompt: scores that need a text are undefined."""
 
     def __post_init__(self) -> None: ...
 
@@ -210,7 +210,7 @@ class _NoPrompt(Prompt):
 
 @dataclass(frozen=True)
 class _AudioTask:
-    """Make, where it is a callable, and score one piece of audio."""
+    """Score one piece of audio, after making it if it is a callable."""
 
     audio: Audio | Path | Callable[[], Audio | StrPath]
     prompt: Prompt
@@ -226,7 +226,7 @@ class _AudioTask:
 
     @property
     def source(self) -> str:
-        """What the audio is, for messages."""
+        """Description of the audio, for messages."""
         return "audio in memory" if isinstance(self.audio, Audio) else getattr(self.audio, "__name__", str(self.audio))
 
     @property
@@ -234,7 +234,7 @@ class _AudioTask:
         return f"{self.source} with {', '.join(metric.ref for metric in self.metrics)}"
 
     def pieces(self) -> list[_AudioTask]:
-        """Return the same with one metric or embedder at a time; itself if it has no more than one."""
+        """Return tasks with one metric or embedder each; the task itself if it has only one."""
         if len(self.metrics) + len(self.embedders) <= 1:
             return [self]
         return [
@@ -243,7 +243,7 @@ class _AudioTask:
         ]
 
     def check_sendable(self) -> None:
-        """Raise UsageError where no worker could be given the callable."""
+        """Raise UsageError if the callable cannot be sent to a worker."""
         if callable(self.audio):
             try:
                 pickle.dumps(self.audio)
@@ -257,8 +257,8 @@ class _AudioTask:
         """Make the audio and score it.
 
         Raises:
-            DataError: there is none in it, or the callable returned something else.
-            Exception: what the callable raises.
+            DataError: it has no frames, or the callable returned another type.
+            Exception: any exception of the callable.
         """
         audio = self.audio() if callable(self.audio) else self.audio
         if isinstance(audio, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""The task of scoring several clips at once, for metrics that take more than one in a call."""
+"""The task of scoring several clips at once, for metrics that accept several per call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.storage.task_results import ClipScores
 class ScoreBatch:
     """Score some clips, each with its own metrics and embedders, and give metrics their clips together.
 
-    It has a result for each clip, and is tried again, or in pieces, as its tasks are.
+    It has a result per clip, and is retried, or divided, like its tasks.
     """
 
     tasks: tuple[ScoreTask, ...]
@@ -42,11 +42,11 @@ class ScoreBatch:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What may be at fault where it dies: the metrics and embedders."""
+        """Possible causes of a crash: the metrics and embedders."""
         return tuple(dict.fromkeys(chain.from_iterable(task.causes for task in self.tasks)))
 
     def execute(self, state: WorkerState) -> list[ClipScores]:
-        """Decode the files, score them together, then whatever takes a clip at a time."""
+        """Decode the files, score them together, then run metrics that take one clip."""
         opened = [(task, task.decoded(state)) for task in self.tasks]
         whole = [(task, clip) for task, clip in opened if isinstance(clip, DecodedClip)]
         _embed_together(state, whole)
@@ -67,28 +67,28 @@ class ScoreBatch:
         return [task.lost(error) for task in self.tasks]
 
     def again(self) -> ScoreBatch:
-        """Return the same, for one more try."""
+        """Return the task for another try."""
         return ScoreBatch(tuple(task.again() for task in self.tasks))
 
     def unsettled(self, found: list[ClipScores]) -> tuple[list[ClipScores], list[ScoreBatch]]:
-        """Return the results that stay, and what is worth another try, all together."""
+        """Return final results, and the rest as one task for another try."""
         parts = [task.unsettled(result) for task, result in zip(self.tasks, found, strict=True)]
         left = tuple(chain.from_iterable(tasks for _, tasks in parts))
         return [result for result, _ in parts], [ScoreBatch(left)] if left else []
 
     def pieces(self) -> list[ScoreBatch]:
-        """Return the same work one clip and one metric or embedder at a time; none if it is one."""
+        """Return tasks of one clip and one metric or embedder each; empty if it is one."""
         single = [ScoreBatch((piece,)) for task in self.tasks for piece in task.pieces() or [task]]
         return single if len(single) > 1 else []
 
     def without(self, causes: Collection[str]) -> ScoreBatch | None:
-        """Return what is left of it where those metrics and embedders are not to be touched."""
+        """Return the task without these metrics and embedders, or None if nothing is left."""
         left = tuple(filter(None, (task.without(causes) for task in self.tasks)))
         return ScoreBatch(left) if left else None
 
 
 def _embed_together(state: WorkerState, whole: Sequence[tuple[ScoreTask, DecodedClip]]) -> None:
-    """Let clips learn their vectors from embedders that take several."""
+    """Embed clips together with embedders that accept several."""
     wanted: dict[str, tuple[PlannedEmbedder, list[DecodedClip]]] = {}
     for task, clip in whole:
         embedders = [*task.embedders, *(e for metric in task.metrics for e in metric.embedders)]
@@ -101,7 +101,7 @@ def _embed_together(state: WorkerState, whole: Sequence[tuple[ScoreTask, Decoded
             found = list(state.embedder(embedder.ref).embed_together([clip.viewed for clip in clips]))
             if len(found) != len(clips):
                 raise DataError(f"the embedder returned vectors of {len(found)} clips for {len(clips)}")
-        except Exception as error:  # it is a plugin's
+        except Exception as error:  # a plugin's method
             found = [error] * len(clips)
         for clip, one in zip(clips, found, strict=True):
             clip.learn(embedder.ref, one)
@@ -110,7 +110,7 @@ def _embed_together(state: WorkerState, whole: Sequence[tuple[ScoreTask, Decoded
 def _together(
     state: WorkerState, asked: Sequence[tuple[ScoreTask, DecodedClip, PlannedMetric]]
 ) -> Iterator[tuple[str, Score | Exception]]:
-    """Yield the id of each clip with what one metric made of it; where it fails as a whole, all with that."""
+    """Yield the id of each clip with the result of one metric; if the call fails, all with its error."""
     if not asked:
         return
     clips = [clip for _, clip, _ in asked]
@@ -121,14 +121,14 @@ def _together(
         found = list(state.metric(asked[0][2]).score_together(clips))
         if len(found) != len(clips):
             raise DataError(f"the metric returned {len(found)} scores for {len(clips)} clips")
-    except Exception as error:  # it is a plugin's
+    except Exception as error:  # a plugin's method
         found = [error] * len(clips)
     for (task, _, _), one in zip(asked, found, strict=True):
         yield task.clip, one
 
 
 def in_batches(tasks: Sequence[ScoreTask]) -> tuple[list[ScoreTask], list[ScoreBatch]]:
-    """Part tasks into what is done a clip at a time, and batches for the metrics that take several clips."""
+    """Split tasks into those of one clip, and batches for metrics that accept several clips."""
     alone: list[ScoreTask] = []
     shared: list[ScoreTask] = []
     for task in tasks:

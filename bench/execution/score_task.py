@@ -33,8 +33,8 @@ from bench.storage.vector_file import Rows, read_vectors
 class ScoreTask:
     """Score the file of one clip with some metrics, and embed it with some embedders.
 
-    ``content`` is the hash of the audio that the file must hold; where it is empty, any audio will do. ``known`` holds
-    the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
+    ``content`` is the expected hash of the audio; if empty, any audio is accepted. ``known`` holds
+    stored vectors, or the reasons for none, by the embedder's fingerprint.
     """
 
     clip: str
@@ -62,7 +62,7 @@ class ScoreTask:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What may be at fault where it dies: the metrics and embedders."""
+        """Possible causes of a crash: the metrics and embedders."""
         return (*(metric.ref for metric in self.metrics), *(_cause(e) for e in self.embedders))
 
     def execute(self, state: WorkerState) -> ClipScores:
@@ -71,7 +71,7 @@ class ScoreTask:
         return clip if isinstance(clip, ClipScores) else self.scored(state, clip)
 
     def decoded(self, state: WorkerState) -> DecodedClip | ClipScores:
-        """Return the clip with the vectors that are known; the result where its file is damaged."""
+        """Return the clip with its known vectors; the result if its file is damaged."""
         try:
             audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
         except (DataError, MissingError) as error:
@@ -85,7 +85,7 @@ class ScoreTask:
     def scored(
         self, state: WorkerState, clip: DecodedClip, answers: Mapping[str, Score | Exception] | None = None
     ) -> ClipScores:
-        """Embed and score the clip; ``answers`` are of metrics that scored it with others, by `PlannedMetric.ref`."""
+        """Embed and score the clip; ``answers`` are from metrics that scored it in a batch, by `PlannedMetric.ref`."""
         missing: list[str] = []
         answers = answers or {}
         embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
@@ -105,11 +105,11 @@ class ScoreTask:
         )
 
     def again(self) -> ScoreTask:
-        """Return the same, for one more try."""
+        """Return the task for another try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, found: ClipScores) -> tuple[ClipScores, list[ScoreTask]]:
-        """Return the results that stay, and what is worth another try, all together."""
+        """Return final results, and the rest as one task for another try."""
         metrics = {score.key for score in found.scores if score.may_pass}
         embedders = {one.embedder for one in found.embedded if one.may_pass}
         if not (metrics or embedders):
@@ -123,7 +123,7 @@ class ScoreTask:
         return replace(found, scores=scores, embedded=[one for one in found.embedded if not one.may_pass]), [left]
 
     def pieces(self) -> list[ScoreTask]:
-        """The same work one metric or embedder at a time, to find the one that kills its worker; none if it is one."""
+        """Return a task per metric or embedder, to find the one that kills its worker; empty if it is one."""
         if len(self.causes) == 1:
             return []
         return [
@@ -132,7 +132,7 @@ class ScoreTask:
         ]
 
     def without(self, causes: Collection[str]) -> ScoreTask | None:
-        """Return what is left of it where those metrics and embedders are not to be touched."""
+        """Return the task without these metrics and embedders, or None if nothing is left."""
         metrics = tuple(metric for metric in self.metrics if metric.ref not in causes)
         embedders = tuple(e for e in self.embedders if _cause(e) not in causes)
         return replace(self, metrics=metrics, embedders=embedders) if metrics or embedders else None
@@ -184,12 +184,12 @@ class ScoreTask:
 
 
 def music_of(metric: PlannedMetric, state: WorkerState) -> References:
-    """Gives the music that a metric compares with, which the worker loads once, and no other."""
+    """Return a function that gives the music that a metric declares, loaded once per worker."""
 
     def reference(use: ReferenceUse, ref: EmbedderRef) -> Reference:
         if metric.against is None or (use, ref.share_name) != (metric.reference, metric.embedders[0].ref.share_name):
             raise UsageError(
-                f"'{metric.name}' does not say that it compares with music ({use}) in '{ref.name}'; set its "
+                f"'{metric.name}' does not declare that it compares with music ({use}) in '{ref.name}'; set its "
                 "'reference', and name that embedder first"
             )
         return state.reference(metric.against)
@@ -198,7 +198,7 @@ def music_of(metric: PlannedMetric, state: WorkerState) -> References:
 
 
 def _cause(embedder: PlannedEmbedder) -> str:
-    """Return an embedder's name, and what tells it from others of that name."""
+    """Return an embedder's name, with parameters that distinguish it from others of that name."""
     return f"{embedder.ref.name} ({embedder.fingerprint[:8]})"
 
 
@@ -206,9 +206,9 @@ def _cause(embedder: PlannedEmbedder) -> str:
 class SetTask:
     """One set metric on one model's clips, whole and by group.
 
-    A clip is its prompt's number and where in the file ``vectors`` its own lie, or why it has none; None where
-    nobody tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against the
-    metric's reference must say.
+    A clip is its prompt's number and the place of its vectors in the file ``vectors``, or why it has none; None if
+    not tried. ``prompts`` maps the numbers. ``warnings`` are those of every score of this model against the
+    metric's reference.
     """
 
     model: str
@@ -229,24 +229,24 @@ class SetTask:
 
     @property
     def subject(self) -> str:
-        """What is computed of what, for a crash report."""
+        """The metric and model, for a crash report."""
         return f"{self.metric.ref} of {self.model}"
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """What may be at fault where it dies."""
+        """Possible causes of a crash."""
         return (self.metric.ref,)
 
     def pieces(self) -> list[SetTask]:
-        """None: it is not tried in parts."""
+        """Return an empty list, as it cannot be divided."""
         return []
 
     def again(self) -> SetTask:
-        """Return the same, for one more try."""
+        """Return the task for another try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, found: list[SetScored]) -> tuple[list[SetScored], list[SetTask]]:
-        """Return the results that stay, and what is worth another try."""
+        """Return final results, and the rest for another try."""
         passing = {result.key for result in found if result.may_pass}
         if not passing:
             return found, []
@@ -254,19 +254,19 @@ class SetTask:
         return [result for result in found if not result.may_pass], [replace(self.again(), groups=groups)]
 
     def without(self, causes: Collection[str]) -> SetTask | None:
-        """Return what is left of it where those metrics are not to be touched."""
+        """Return the task without these metrics, or None if nothing is left."""
         return None if self.metric.ref in causes else self
 
     def execute(self, state: WorkerState) -> list[SetScored]:
-        """Return one result a group; a group that raises fails alone."""
+        """Return one result per group; a group that raises fails alone."""
         return [self._score(state, group) for group in self.groups]
 
     def lost(self, error: str) -> list[SetScored]:
-        """Return the results when nothing could be computed."""
+        """Return the results if nothing could be computed."""
         return [SetScored(self.key(group), error=error) for group in self.groups]
 
     def key(self, group: ClipGroup) -> SetKey:
-        """Return what the score of a group is stored under."""
+        """Return the key of a group's score."""
         return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), group.clips)
 
     def _score(self, state: WorkerState, group: ClipGroup) -> SetScored:
@@ -305,10 +305,10 @@ class SetTask:
 
 
 def _storable(estimate: Estimate) -> Estimate:
-    """Return the estimate in finite floats and whole numbers of Python's, whatever it was computed with.
+    """Return the estimate with finite Python floats and ints, whatever types it was computed with.
 
     Raises:
-        DataError: a number is not finite, or something else.
+        DataError: a value is not a finite number.
     """
     value, low, high = (
         None if number is None else finite_number(name, number)

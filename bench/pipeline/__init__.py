@@ -1,1 +1,1 @@
-"""A run from end to end: execute, preview, merge shards."""
+"""Run end to end: execute, preview, merge shards."""

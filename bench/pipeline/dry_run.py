@@ -1,4 +1,4 @@
-"""What a run would do, before it does it: clips, time, disk, and what takes most of the time."""
+"""Preview of a run: clips, time, disk, and the slowest stage."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Stage:
 
     Attributes:
         name: ``generating ROW`` or ``scoring``.
-        row: what a rate of it is stated for.
-        clips: how many it is of.
-        rate: of one clip; None where nobody knows.
-        workers: how many are at it at once.
+        row: row for which a rate can be stated.
+        clips: number of clips.
+        rate: seconds per clip; None if unknown.
+        workers: number of parallel workers.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Stage:
 
     @property
     def seconds(self) -> float | None:
-        """How long it takes; None where nobody knows."""
+        """Its duration in seconds; None if unknown."""
         if not self.clips:
             return 0.0
         return None if self.rate is None else self.clips * self.rate.seconds / self.workers
@@ -50,14 +50,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunPreview:
-    """What a run would do.
+    """Preview of a run.
 
     Attributes:
         to_make, existing: clips by row.
-        to_score: how many clips lack a score.
-        stages: the work, in its order.
-        workers: how many share it.
-        bytes: a bound of what the new audio takes.
+        to_score: number of clips that lack a score.
+        stages: stages of the work, in order.
+        workers: number of workers.
+        bytes: an upper bound of the size of new audio.
     """
 
     to_make: Mapping[str, int]
@@ -69,22 +69,22 @@ class RunPreview:
 
     @property
     def unknown(self) -> tuple[Stage, ...]:
-        """The stages of which nobody knows how long they take."""
+        """The stages of unknown duration."""
         return tuple(stage for stage in self.stages if stage.seconds is None)
 
     @property
     def known_seconds(self) -> float:
-        """How long the other stages take; of set metrics nothing is known beforehand, and they are left out."""
+        """The duration of the other stages in seconds, without set metrics, whose time is unknown beforehand."""
         return sum(stage.seconds or 0.0 for stage in self.stages)
 
     @property
     def seconds(self) -> float | None:
-        """How long it takes; None where that of a stage is not known."""
+        """The duration in seconds; None if that of a stage is unknown."""
         return None if self.unknown else self.known_seconds
 
     @property
     def dominant(self) -> tuple[Stage, float] | None:
-        """The stage that takes longest and its share of the time; None where that is not known, or is none."""
+        """The longest stage and its share of the time; None if unknown or empty."""
         longest = max(self.stages, key=lambda stage: stage.seconds or 0.0)
         return (longest, (longest.seconds or 0.0) / self.seconds) if self.seconds else None
 
@@ -112,14 +112,14 @@ def preview(
     shard: Shard | None = None,
     rates: Iterable[str] = (),
 ) -> RunPreview:
-    """Return what `run` would do now, without doing or writing anything.
+    """Return a preview of what `run` would do now, without doing or writing anything.
 
     Args:
         config, out, shard: as for `run`.
-        rates: as `bench.pipeline.rates.parse_rates` reads them.
+        rates: as for `bench.pipeline.rates.parse_rates`.
 
     Raises:
-        UsageError: as `run`, for what can be known beforehand; or as `parse_rates`.
+        UsageError: as `run`, if known beforehand; or as `parse_rates`.
     """
     settings = as_config(config)
     stated = parse_rates(rates, [entry.row for entry in settings.models])
@@ -131,7 +131,7 @@ def preview(
         folder, plan = folder / shard.folder, take_shard(plan, shard)
     else:
         check_music(music, plan.metrics, plan.suite.prompts)
-    # A shard leaves to the whole run what compares with music.
+    # A shard leaves metrics that compare with music to the whole run.
     of_clips = [m for m in plan.metrics if not (m.of_sets or (shard and m.needs_reference))]
     with ExitStack() as opened:
         store = opened.enter_context(Store.read(folder)) if (folder / "run.db").exists() else None
@@ -152,7 +152,7 @@ def preview(
         for model in plan.models
     ]
     stages.append(Stage(SCORING, SCORING, to_score, known.scoring(of_clips), workers))
-    # Two channels of 24 bits, not compressed: FLAC takes less.
+    # Two channels of 24 bits, uncompressed: FLAC needs less.
     size = sum(to_make[model.label] * int(plan.duration * (model.rate or 44_100)) * 6 for model in plan.models)
     return RunPreview(dict(to_make), dict(existing), to_score, tuple(stages), workers, size)
 
@@ -160,10 +160,10 @@ def preview(
 def _held(
     store: Store, plan: Plan, metrics: Sequence[PlannedMetric], music: Music, common: CommonGround
 ) -> tuple[set[str], set[str]]:
-    """Ids of the clips that a run has, and of those that lack a score, once `adopt` has given a plan's their ids.
+    """Return ids of existing clips, and of those that lack a score, after `adopt` has matched the plan's ids.
 
     Raises:
-        UsageError: the run is of something else.
+        UsageError: the folder holds another run.
     """
     store.refuse_changes(plan, about_plan(plan))
     today, view = store.present_ids(plan), view_of(store, common)

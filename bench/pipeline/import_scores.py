@@ -1,4 +1,4 @@
-"""Scores that were made elsewhere, as a column of a run: read from a file, with where they are from."""
+"""Import scores from elsewhere as a column of a run, from a file with a declared source."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _KEYS = ("model", "prompt", "seed")
 
 @dataclass(frozen=True)
 class ImportedColumn:
-    """What is declared of scores from elsewhere.
+    """Declaration of scores from elsewhere.
 
     Attributes:
-        name: of the column.
-        version: of what made them.
+        name: name of the column.
+        version: version of their source.
         unit: such as ``%``; empty for a plain number.
         direction: which values are better.
-        bounds: the lowest and the highest possible value, if there are such.
-        source: who or what made them, in words.
-        families: what they are derived from, as `bench.contracts.family` has it.
+        bounds: the lowest and the highest possible value, if bounded.
+        source: who or what made them, as text.
+        families: what they are derived from, see `bench.contracts.family`.
     """
 
     name: str
@@ -54,13 +54,13 @@ class ImportedColumn:
     families: tuple[str, ...] = ()
 
     def planned(self, content: str) -> PlannedMetric:
-        """Return the column as a metric whose identity covers the file and everything that is declared.
+        """Return the column as a metric whose identity covers the file and the declaration.
 
         Raises:
-            UsageError: a metric that is installed has its name, or a family is no name.
+            UsageError: an installed metric has its name, or a family is not a valid name.
         """
         if is_declared("metric", self.name):
-            raise UsageError(f"'{self.name}' is a metric that is installed; give the imported column another name")
+            raise UsageError(f"'{self.name}' is the name of an installed metric; give the imported column another name")
         params = {
             IMPORTED: content,
             "source": self.source,
@@ -83,7 +83,7 @@ class ImportedColumn:
 
 
 class Imported(NamedTuple):
-    """What came of an import: how many scores were new, were there before, and how many clips have none."""
+    """Result of an import: numbers of new scores, of known ones, and of clips without one."""
 
     new: int
     known: int
@@ -94,19 +94,19 @@ def import_scores(folder: StrPath, file: StrPath, column: ImportedColumn) -> Imp
     """Add the scores of a file to a run as a column.
 
     The file is CSV, JSON Lines or Parquet, a clip a line. Columns: ``value``; and ``clip`` (the clip's id), or ``file``
-    (its file within the run folder, as ``tunebench export scores`` has it), or ``model``, ``prompt`` (its id) and
-    ``seed`` (0 where there is no such column). A clip that the file does not have, or has without a value, has an
-    undefined score, with that as its reason. The same file again changes nothing.
+    (its file within the run folder, as in ``tunebench export scores``), or ``model``, ``prompt`` (its id) and
+    ``seed`` (0 without such a column). A clip that the file lacks, or that has no value, gets an
+    undefined score with that reason. Importing the same file again changes nothing.
 
     Args:
-        folder: the run's.
-        file: the scores.
-        column: what is declared of them.
+        folder: the run folder.
+        file: file of the scores.
+        column: their declaration.
 
     Raises:
         UsageError: there is no run, or no such file, or the column's name is taken.
-        DataError: a line is of no clip of the run, or of one that another line was of, or its value is no finite
-            number within the range; nothing is imported then.
+        DataError: a line has an unknown or repeated clip, or its value is not a finite
+            number within the range; then nothing is imported.
     """
     folder, file = Path(folder), Path(file)
     check_run(folder)
@@ -136,7 +136,7 @@ def import_scores(folder: StrPath, file: StrPath, column: ImportedColumn) -> Imp
 def _values(
     file: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], clips: Sequence[StoredClip], column: ImportedColumn
 ) -> dict[str, float]:
-    """By the id of each clip, its value; without those that have none."""
+    """Return the value of each clip by id, without clips that have none."""
     places = {name: clip.id for clip in clips for name in (clip.id, clip.path)}
     keyed = {(clip.model, clip.prompt, clip.seed): clip.id for clip in clips}
     first: dict[str, int] = {}
@@ -145,13 +145,13 @@ def _values(
         where = f"{file}: line {line}"
         clip = _clip(where, row, places, keyed)
         if first.setdefault(clip, line) != line:
-            raise DataError(f"{where}: its clip has a score on line {first[clip]} already")
+            raise DataError(f"{where}: its clip already has a score on line {first[clip]}")
         value = row.get("value")
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
             continue
         found[clip] = _number(where, value, column.bounds)
     if not found:
-        raise DataError(f"{file}: has no score of a clip")
+        raise DataError(f"{file}: has no scores")
     return found
 
 
@@ -183,14 +183,14 @@ def _number(where: str, value: Any, bounds: tuple[float, float] | None) -> float
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: value is {value!r:.40}, must be a number") from None
     if not abs(number) < 1e100:
-        raise DataError(f"{where}: value is {value!r:.40}, must be finite; leave it empty where there is none")
+        raise DataError(f"{where}: value is {value!r:.40}, must be finite; leave it empty if there is none")
     if bounds and not bounds[0] <= number <= bounds[1]:
         raise DataError(f"{where}: value is {number:g}, which is not in the range of {bounds[0]:g} to {bounds[1]:g}")
     return number
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the rows of a table, each with its line, or its number in a Parquet file."""
+    """Yield the rows of a table, each with its line number, or row number in a Parquet file."""
     readers = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
     if (reader := readers.get(file.suffix.lower())) is None:
         raise UsageError(f"{file}: scores are read from .csv, .jsonl or .parquet")
@@ -207,7 +207,7 @@ def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise DataError(f"{file}: line {reader.line_num}: has not as many fields as there are columns")
+                raise DataError(f"{file}: line {reader.line_num}: the number of fields differs from that of columns")
             yield reader.line_num, {(name or "").strip(): value.strip() for name, value in row.items()}
     except csv.Error as error:
         raise DataError(f"{file}: line {reader.line_num + 1}: not valid CSV ({error})") from None
@@ -222,7 +222,7 @@ def _json_lines(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         except (ValueError, RecursionError):
             raise DataError(f"{file}: line {number}: is not JSON") from None
         if not isinstance(row, dict):
-            raise DataError(f"{file}: line {number}: is no JSON object")
+            raise DataError(f"{file}: line {number}: is not a JSON object")
         yield number, row
 
 

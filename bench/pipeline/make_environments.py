@@ -1,4 +1,4 @@
-"""Making the environments that a configuration's programs need."""
+"""Make the environments that programs in a configuration need."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.progress import ProgressOption, shown
 def make_environments(
     config: ConfigOption, installer: Installer | None = None, progress: ProgressOption = None
 ) -> list[KeptEnvironment]:
-    """Make the environments that the models, metrics and embedders of a configuration name and that are not there yet.
+    """Make the environments that the models, metrics and embedders of a configuration name and that do not exist yet.
 
     Args:
         config: a configuration, a mapping as in one, or a YAML file.
-        installer: ``uv`` or ``pip``; by default uv where it is on the PATH.
-        progress: is told what takes long; True shows it on stderr.
+        installer: ``uv`` or ``pip``; by default uv if it is on the PATH.
+        progress: receives messages about slow steps; True shows them on stderr.
 
     Returns:
-        Each once, in the order of the configuration, also those that were there.
+        Each once, in the order of the configuration, including existing ones.
 
     Raises:
-        UsageError: the configuration cannot be used, or names no environment.
-        MissingError: an environment cannot be made; the message says what pip or uv said.
+        UsageError: the configuration is invalid, or names no environment.
+        MissingError: an environment cannot be made; the message has the error of pip or uv.
     """
     specs = {spec.key: spec for spec in environments_of(as_config(config))}
     if not specs:
@@ -40,7 +40,7 @@ def make_environments(
 
 
 def environments_of(settings: RunConfig) -> Iterator[EnvironmentSpec]:
-    """Yield what the models, metrics and embedders of a configuration are to run in, in its order.
+    """Yield the environments of models, metrics and embedders of a configuration, in its order.
 
     Raises:
         UsageError, MissingError: as `parse_environment`.

@@ -1,8 +1,8 @@
-"""Joining the shards of a run: what each has made, scored and noted goes into the run folder that they lie in.
+"""Merge the shards of a run: clips, scores and notes of each go into the run folder that contains them.
 
-Audio gets a second name there (a copy where the disk knows no hard links) before the database speaks of it, and each
-shard is one transaction; so a merge that is killed can be repeated, and one that is repeated changes nothing. The
-shards stay as they are and may be removed afterwards.
+Audio is hard-linked there (or copied if that is not supported) before the database refers to it, and each
+shard is one transaction; so a killed merge can be repeated, and repeating a merge changes nothing. The
+shards are not changed and may be removed afterwards.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ from bench.storage.store import Store
 
 @dataclass(frozen=True)
 class Merged:
-    """The joined run, and a line for each shard that is missing or not finished."""
+    """The merged run, and a line for each missing or unfinished shard."""
 
     run: Run
     lacking: list[str]
 
 
 def merge(folder: StrPath, progress: ProgressOption = None, plugin_files: bool = False) -> Merged:
-    """Join the shards that lie in a run folder into it. What the folder holds already stays as it is.
+    """Merge the shards in a run folder into it. Existing content of the folder stays unchanged.
 
     Args:
-        folder: the run's.
-        progress: shows how far it is.
+        folder: the run folder.
+        progress: receives the progress.
         plugin_files: whether metrics of plugin files that the configuration names may be run.
 
     Raises:
-        UsageError: there are no shards, one is in use, they are not parts of one run, or the disk takes no more; or
-            everything is joined, and a metric of all clips is of a plugin file that may not be run.
-        MissingError: a metric of all clips needs what is not installed here; everything is joined.
-        DataError: a database is damaged or of a newer tunebench.
+        UsageError: there are no shards, one is in use, they are not parts of one run, or the disk is full; or
+            everything is merged, but a set metric comes from a plugin file that may not run.
+        MissingError: a set metric needs a missing package or file; everything is merged.
+        DataError: a database is damaged or from a newer version.
     """
     folder = Path(folder)
     shards, description, owners = _examine(folder)
@@ -89,19 +89,19 @@ def merge(folder: StrPath, progress: ProgressOption = None, plugin_files: bool =
         forget_crashes(run)
         if missing:
             raise MissingError(
-                f"{'; '.join(dict.fromkeys(missing))}; the shards are joined, and what is missing is not scored"
+                f"{'; '.join(dict.fromkeys(missing))}; the shards are merged, but these metrics were not scored"
             )
         return Merged(Run(folder), _lacking(run, shards, owners))
 
 
 def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[str]:
-    """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
+    """Compute scores that need all shards: of common parts of clips, and set metrics; return missing dependencies."""
     if not (run.folder / FILE).exists():
         return []
     settings = load_frozen(run.folder)
     configured = settings.metrics
     if not plugin_files:
-        # What scores single clips and embeds nothing has done its work in the shards.
+        # Metrics of single clips without embeddings were computed in the shards.
         done = {shown.plugin for shown in shown_metrics(run) if not (shown.of_sets or shown.embedder)}
         configured = tuple(
             m for m in configured if m.base not in done or not any((*named_plugin_files(m), *named_programs(m)))
@@ -123,11 +123,11 @@ def _refuse(run: Store, metrics: Sequence[MetricConfig]) -> None:
         refuse_plugin_files(run.folder / FILE, metrics)
         refuse_programs(run.folder / FILE, metrics)
     except UsageError as error:
-        raise UsageError(f"the shards are joined, and what takes all clips is not scored: {error}") from None
+        raise UsageError(f"the shards are merged, but set metrics were not scored: {error}") from None
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:
-    """The shards that were begun, what they have in common, and the number of the shard that each clip belongs to."""
+    """Return the started shards, their common facts, and the shard number of each clip."""
     found = find_shards(folder)
     if not found:
         raise UsageError(
@@ -136,9 +136,7 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
     counts = sorted({shard.count for shard in found})
     if len(counts) > 1:
         several = " and ".join(f"of {count}" for count in counts)
-        raise UsageError(
-            f"{folder}/shards holds shards {several}; move those of one kind elsewhere, merge, then the other"
-        )
+        raise UsageError(f"{folder}/shards holds shards {several}; move one kind elsewhere, and merge each separately")
     begun: list[Shard] = []
     description: dict[str, Any] = {}
     owners: list[ShardClip] = []
@@ -148,7 +146,7 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
             continue
         with Store.open(path) as part:
             plan = whole_plan(part)
-            if not plan:  # it was stopped before it had planned anything
+            if not plan:  # it was stopped before planning
                 continue
             own = _describe(part)
         if not begun:
@@ -164,17 +162,17 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
         if plan != owners:
             a, b = next((a, b) for a, b in zip(owners, plan, strict=True) if a != b)
             raise UsageError(
-                f"{origin} and {path} are not shards of one run: what clips are made from changed between them "
+                f"{origin} and {path} are not shards of one run: the sources of clips changed between them "
                 f"({a.model}, {a.prompt}, seed {a.seed} is clip {a.clip[:16]} of shard {a.shard} and {b.clip[:16]} of "
                 f"shard {b.shard}); run them again"
             )
     if not begun:
-        raise UsageError(f"none of the shards in {folder} has begun; run them first")
+        raise UsageError(f"none of the shards in {folder} was started; run them first")
     return begun, description, {planned.clip: planned.shard for planned in owners}
 
 
 def _describe(store: Store) -> dict[str, Any]:
-    """Return what must be the same in all shards, the most telling first."""
+    """Return the facts that must be the same in all shards, most informative first."""
     about = store.about()
     return {
         **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
@@ -190,7 +188,7 @@ def _without_id(prompt: Prompt) -> dict[str, Any]:
 
 
 def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
-    """A run may hold more models and prompts than the shards, but the same under the same names."""
+    """Check that models and prompts with the same names are the same in the run and its shards."""
     held = _describe(run)
     for name in ("suite", "duration", "models", "prompts"):
         old, new = held.get(name), shards[name]
@@ -199,20 +197,20 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
         if old is not None and old != new:
             place, here, there = first_difference({name: old}, {name: new})
             raise UsageError(
-                f"{run.folder} holds another run than its shards: {place} is {here}, and {there} in the shards; "
-                "move the shards to a folder of their own"
+                f"{run.folder} is another run than its shards: {place} is {here}, but {there} in the shards; "
+                "move the shards to another folder"
             )
     run.refuse_uneven_rows(list(shards["models"]), list(shards["prompts"]))
 
 
 def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> set[str]:
-    """Give the run the files of the clips that it does not hold, and return their ids."""
+    """Add files of clips that the run lacks to it, and return their ids."""
     missing = {id: path for id, path in audio_paths(part).items() if id not in held}
     for path in missing.values():
         try:
             held_file = run.folder / path
             if held_file.is_file() and not filecmp.cmp(part.folder / path, held_file, shallow=False):
-                progress.note(f"{held_file} belongs to no clip, and now lies in {set_aside(run.folder, path)}")
+                progress.note(f"{held_file} belongs to no clip, and was moved to {set_aside(run.folder, path)}")
             duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(
@@ -225,18 +223,18 @@ def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:
     other = join_results(run, part.folder)
     if other:
-        progress.note(f"{other} clips of {part.folder} were held already and sound different there; those held stay")
+        progress.note(f"{other} clips of {part.folder} exist already with different audio; the existing ones are kept")
 
 
 def _take_stacks(run: Store, part: Store) -> None:
-    """Give the run the stacks that reasons for failures name."""
+    """Copy stacks named in failures to the run."""
     for file in (part.folder / CRASHES).glob("*.txt"):
         (run.folder / CRASHES).mkdir(exist_ok=True)
         shutil.copyfile(file, run.folder / CRASHES / file.name)
 
 
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:
-    """Return what each shard still owes: clips that nobody has tried to make, and clips without scores."""
+    """Return what each shard still lacks: clips not tried yet, and clips without scores."""
     unmade = Counter(owners.get(clip.id) for clip in planned_rows(run) if clip.state == "planned")
     unscored = Counter(owners.get(id) for id in set(unscored_clips(run)))
     lines = []

@@ -1,4 +1,4 @@
-"""How long a clip takes to make and to score: stated, measured in this run or an earlier one, or declared."""
+"""Time to make and to score a clip: stated, measured in this run or an earlier one, or declared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.storage.store import Store
 from bench.user_cache import UserCache
 
 SCORING = "scoring"
-SCORING_SPEED = 15.0  # seconds of audio scored in a second; the note metrics are held to it
+SCORING_SPEED = 15.0  # seconds of audio scored per second, guaranteed for the note metrics
 _MOST_BYTES = 1 << 20
 
 Source = Literal["stated", "measured in this run", "measured in an earlier run", "declared by the model", "assumed"]
@@ -22,21 +22,21 @@ Source = Literal["stated", "measured in this run", "measured in an earlier run",
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds that one worker takes for a clip, and where that is known from."""
+    """Seconds per clip of one worker, with the source of the figure."""
 
     seconds: float
     source: Source
 
 
 def parse_rates(given: Iterable[str], rows: Collection[str]) -> dict[str, float]:
-    """Read rates as they are stated, ``ROW=SECONDS``; ``scoring`` stands for all that is done to a clip that is made.
+    """Parse rates ``ROW=SECONDS``; ``scoring`` means all scoring of a clip.
 
     Args:
-        given: each of a row of the leaderboard; a row's name may hold ``=``.
-        rows: what there is.
+        given: one per row of the leaderboard; a row's name may contain ``=``.
+        rows: existing rows.
 
     Raises:
-        UsageError: one is not written like that, is not a number from 0 up, or is of no such row.
+        UsageError: one has another form, is not a number of at least 0, or names an unknown row.
     """
     known = (*rows, SCORING)
     found: dict[str, float] = {}
@@ -59,12 +59,12 @@ def parse_rates(given: Iterable[str], rows: Collection[str]) -> dict[str, float]
 
 
 class Rates:
-    """What is known of the rates of a plan.
+    """Known rates of a plan.
 
     Args:
-        plan: whose models and metrics.
-        stated: seconds a clip by row, which count before all that was measured.
-        here: the run that the plan is of, where it was begun.
+        plan: the plan.
+        stated: seconds per clip by row; these take precedence over measured ones.
+        here: the run of the plan, if it exists.
     """
 
     def __init__(self, plan: Plan, stated: Mapping[str, float], here: Store | None) -> None:
@@ -74,7 +74,7 @@ class Rates:
         self._earlier = UserCache("rates", _MOST_BYTES)
 
     def generating(self, model: PlannedModel) -> Rate | None:
-        """Return how long a clip of a model takes to make; None where nobody knows."""
+        """Return the time to make a clip of a model; None if unknown."""
         if (stated := self._stated.get(model.label)) is not None:
             return Rate(stated, "stated")
         if (here := self._made.get(model.label)) is not None:
@@ -84,7 +84,7 @@ class Rates:
         return Rate(self._plan.duration / model.speed, "declared by the model") if model.speed else None
 
     def scoring(self, metrics: Sequence[PlannedMetric]) -> Rate:
-        """Return how long some metrics take for a clip together."""
+        """Return the total time of some metrics for a clip."""
         if (stated := self._stated.get(SCORING)) is not None:
             return Rate(stated, "stated")
         source: Source = "measured in this run"
@@ -107,7 +107,7 @@ class Rates:
 
 
 def keep_rates(store: Store, plan: Plan) -> None:
-    """Keep what was measured in a run for the plans of later ones, in the user's folder for caches."""
+    """Store measured rates of a run in the user's cache folder, for plans of later runs."""
     kept = UserCache("rates", _MOST_BYTES)
     made, scored = store.seconds_per_clip(), store.seconds_per_score()
     measured = {model.fingerprint: made.get(model.label) for model in plan.models}

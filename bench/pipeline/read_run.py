@@ -1,4 +1,4 @@
-"""What Python reads of a run folder: its clips, scores, leaderboard, comparisons and failures, and its report."""
+"""Read a run folder in Python: clips, scores, leaderboard, comparisons, failures, and its report."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run folder to read from. Nothing is written into it but by `report`, and a driver may be at work in it.
+    """A run folder for reading. Only `report` writes into it, and the run may still be in progress.
 
-    Each method reads the run as it is at one moment. In a ``with`` block, all of them (but `report`) read it as it was
-    when the block began, so that tables fit each other while the run goes on:
+    Each method reads a snapshot of the run. In a ``with`` block, all of them (except `report`) read the same snapshot,
+    from the start of the block, so that tables are consistent while the run goes on:
 
         with Run("results/my_run") as run:
             scores, board = run.scores(), run.leaderboard()
 
     Args:
-        folder: the run's.
+        folder: the run folder.
 
     Raises:
         UsageError: there is no run in the folder.
-        DataError: its database is lost; methods raise it where it is damaged.
+        DataError: its database is lost; methods raise it if it is damaged.
     """
 
     def __init__(self, folder: StrPath) -> None:
         self.folder = Path(folder)
         self._held: Store | None = None
         if not (self.folder / "run.db").is_file():
-            read_database(self.folder).close()  # says what is there instead
+            read_database(self.folder).close()  # raises with what is there instead
 
     def clips(self) -> pd.DataFrame:
-        """Return one row a planned clip, as `bench.scores.clip_table.clip_table` has it.
+        """Return one row per planned clip, see `bench.scores.clip_table.clip_table`.
 
         Columns: ``model``, ``prompt`` (its id), ``text``, ``genre``, ``level``, ``bpm`` and ``key`` of the prompt,
         ``seed``, ``file`` (relative to the run folder), ``state`` (made, planned or failed), ``duration`` in seconds
         and ``sample_rate`` in Hz; then for each clip metric its values (``rhythm-grid@2``, in the metric's unit, NaN
-        where there is none) and, where any clip has none, the reasons (``rhythm-grid@2 reason``).
+        if missing) and, if any clip has none, the reasons (``rhythm-grid@2 reason``).
 
         Raises:
             DataError: the database is damaged.
@@ -62,12 +62,12 @@ class Run:
             return clip_table(store)
 
     def scores(self) -> pd.DataFrame:
-        """Return one row for each planned clip and clip metric, as `bench.scores.score_table.score_table` has it.
+        """Return one row for each planned clip and clip metric, see `bench.scores.score_table.score_table`.
 
         Columns: ``model``, ``prompt``, ``genre``, ``level``, ``seed``, ``metric`` (with its version), ``value`` (in
-        ``unit``, NaN where there is none), ``unit``, ``direction`` (higher, lower or none is better), ``reason`` (why
-        there is no value) and ``failed`` (whether the next run tries it again). Metrics of sets of clips, such as
-        distances, have no score a clip: they stand in `leaderboard`.
+        ``unit``, NaN if missing), ``unit``, ``direction`` (higher, lower or none is better), ``reason`` (why
+        there is no value) and ``failed`` (whether the next run retries it). Metrics of sets of clips, such as
+        distances, have no scores of single clips: see `leaderboard`.
 
         Raises:
             DataError: the database is damaged.
@@ -78,7 +78,7 @@ class Run:
             return score_table(store)
 
     def suite(self) -> PromptSuite:
-        """Return the prompts that it asks of its models; where their suite is installed, with what they are for.
+        """Return the prompts of the run; with their purpose if their suite is installed.
 
         Raises:
             DataError: the database is damaged.
@@ -101,14 +101,14 @@ class Run:
 
         Args:
             by: add rows for each ``genre`` or ``level`` of the prompts.
-            wide: one row a model, as `bench.leaderboard.frames.wide_frame` has it: ``kad@2``, ``kad@2 low``,
+            wide: one row per model, see `bench.leaderboard.frames.wide_frame`: ``kad@2``, ``kad@2 low``,
                 ``kad@2 high`` and ``kad@2 n``, indexed by ``model`` (with ``by``, by ``group`` and ``model``).
-                Otherwise one row for each model and metric, with ranks, warnings and what else
-                `bench.leaderboard.render.records` names.
-            progress: shows tests of distances that the run does not hold yet, which ranks need.
+                Otherwise one row for each model and metric, with ranks, warnings and further columns of
+                `bench.leaderboard.render.records`.
+            progress: receives the progress of tests of distances that ranks need and the run lacks.
 
         Raises:
-            UsageError: ``by`` is something else, or no prompt has it.
+            UsageError: ``by`` has another value, or no prompt has it.
             DataError: the database is damaged.
         """
         from bench.leaderboard.frames import wide_frame
@@ -134,22 +134,22 @@ class Run:
         progress: ProgressOption = None,
         rephrased: bool = False,
     ) -> pd.DataFrame:
-        """Return B − A on every metric, a row each, paired by prompt.
+        """Return B − A on every metric, one per row, paired by prompt.
 
-        `bench.comparison.result.Comparison` says what the columns mean.
+        `bench.comparison.result.Comparison` describes the columns.
 
         Args:
             a: a row of this run.
-            b: another, or with ``other`` a row of that run.
+            b: another row, or with ``other`` a row of that run.
             by: add rows for each ``genre`` or ``level`` of the prompts.
             other: another run, or its folder.
-            mark: compare clips of different lengths, and say so on every row, instead of refusing.
+            mark: compare clips of different lengths with a mark on every row, instead of refusing.
             plugin_files: whether distances of plugin files that the run's configuration names may be loaded.
-            progress: shows tests of distances that the run does not hold yet.
-            rephrased: compare answers to other words: prompts of one id are one, though their texts differ.
+            progress: receives the progress of tests of distances that the run lacks.
+            rephrased: pair prompts by id even if their texts differ.
 
         Raises:
-            UsageError: no such row, A and B are one, or the runs cannot be compared at all; the message says why.
+            UsageError: no such row, A and B are the same, or the runs cannot be compared; the message says why.
             DataError: a database is damaged.
         """
         import pandas as pd
@@ -167,10 +167,10 @@ class Run:
             return pd.DataFrame([flat(found.record()) for found in compare_rows(runs, a, b, options, told)])
 
     def failures(self) -> list[Failure]:
-        """What failed, one each for a clip, score, embedding or set metric, with its reason; empty when all is well.
+        """Return the failures of clips, scores, embeddings and set metrics, with reasons; empty if there are none.
 
-        ``str(failure)`` is one line, and ``pandas.DataFrame(run.failures())`` a table of them all;
-        `bench.storage.failures.group_failures` puts those of one reason together.
+        ``str(failure)`` is one line, and ``pandas.DataFrame(run.failures())`` a table of them;
+        `bench.storage.failures.group_failures` groups those with the same reason.
         """
         with self._reading() as store:
             return store.failures()
@@ -184,9 +184,9 @@ class Run:
         workers: int | None = None,
         progress: ProgressOption = None,
     ) -> Path:
-        """Write the run as pages to read and hear, by default into ``report`` in it, and return their folder.
+        """Write the run as pages with audio, by default into its folder ``report``, and return the folder.
 
-        As `bench.report.build.build_report`, which says what the arguments mean and what is raised.
+        See `bench.report.build.build_report` for arguments and exceptions.
         """
         from bench.report.build import build_report
 
@@ -194,7 +194,7 @@ class Run:
 
     def __enter__(self) -> Self:
         if self._held is not None:
-            raise RuntimeError("this run is held at a moment already; open it once more with bench.Run(run.folder)")
+            raise RuntimeError("this run is already in a with block; open another with bench.Run(run.folder)")
         self._held = Store.read(self.folder)
         return self
 
@@ -207,7 +207,7 @@ class Run:
 
     @contextmanager
     def _reading(self) -> Iterator[Store]:
-        """Yield the run as it was when the block began, or as it is now."""
+        """Yield the snapshot of the ``with`` block, or a new one."""
         if self._held is not None:
             yield self._held
         else:
@@ -224,7 +224,7 @@ class Run:
         return f"Run({str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """Return the leaderboard's values, for notebooks; where the run cannot be read, why."""
+        """Return the leaderboard's values for notebooks; if the run cannot be read, the reason."""
         from html import escape
 
         from bench.leaderboard.notebook import leaderboard_html

@@ -1,4 +1,4 @@
-"""Checking a run folder, and repairing it: what is whole is kept, what can be made again is planned again."""
+"""Check and repair a run folder: undamaged content is kept, lost content is planned again."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _PLANNED = ("about", "models", "prompts", "clips", "whole_plan")
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did.
+    """The result of a repair.
 
     Attributes:
-        findings: what was damaged or lost.
-        kept: the copy of the damaged database, where there was one.
-        vouched: False where the digests of rows were lost, so that these were taken as they are.
-        settled: what became of audio without a row.
-        unmade: how many clips are to be made by the command that made the run.
+        findings: damaged or lost items.
+        kept: copy of the damaged database, if any.
+        vouched: False if the checksums of rows were lost, so that rows could not be verified.
+        settled: result for audio without a row.
+        unmade: number of clips that the command of the run has to make again.
     """
 
     findings: Sequence[Finding]
@@ -45,7 +45,7 @@ class Repaired:
 
 
 def inspect_run(folder: StrPath) -> list[Finding]:
-    """Return what is damaged or lost in a run folder, which stays as it is; a driver may be at work in it.
+    """Return damaged or lost items of a run folder, without changing it; the run may be in progress.
 
     Raises:
         UsageError: there is no run in the folder.
@@ -57,19 +57,19 @@ def inspect_run(folder: StrPath) -> list[Finding]:
 
 
 def repair_run(folder: StrPath, plugin_files: bool = False) -> Repaired:
-    """Make a run folder whole again, as far as its audio and records allow.
+    """Repair a run folder as far as its audio and records allow.
 
-    The damaged database is kept as ``run.db.damaged-1``, or the next number that is free. What no longer has a row, a
-    score or audio is made again by the command that made the run.
+    The damaged database is kept as ``run.db.damaged-1``, or the next free number. Items without a row, a
+    score or audio are made again by the command that made the run.
 
     Args:
-        folder: the run's.
-        plugin_files: whether plugin files that its configuration names may be run, to plan clips anew.
+        folder: the run folder.
+        plugin_files: whether plugin files in its configuration may run, to plan clips again.
 
     Raises:
         UsageError: there is no run in the folder, or it is in use.
-        DataError: clips must be planned anew, and ``config.yaml`` is lost or damaged; nothing was changed.
-        MissingError: as that, and a model needs what is not installed.
+        DataError: clips must be planned again, but ``config.yaml`` is lost or damaged; nothing was changed.
+        MissingError: clips must be planned again, but a model needs a missing package or file.
     """
     folder = Path(folder)
     findings = inspect_database(folder)
@@ -86,7 +86,7 @@ def repair_run(folder: StrPath, plugin_files: bool = False) -> Repaired:
 
 
 def _rebuild(folder: Path, replan: bool, plugin_files: bool, damaged: bool) -> tuple[Path | None, bool]:
-    """Put a new database in the damaged one's place; returns where that is kept, and whether it had its digests."""
+    """Replace a damaged database; return the path of its copy, and whether its checksums were intact."""
     lock = take_lock(folder)
     try:
         with tempfile.TemporaryDirectory(prefix=".repair-", dir=folder) as scratch:
@@ -100,7 +100,7 @@ def _rebuild(folder: Path, replan: bool, plugin_files: bool, damaged: bool) -> t
             if replan or found.lacks(*_PLANNED):
                 _plan_anew(folder, new, plugin_files)
             kept = _keep(folder) if damaged and (folder / "run.db").exists() else None
-            # A log of the old database would be taken for one of the new.
+            # A log of the old database would be applied to the new one.
             for name in ("run.db-wal", "run.db-shm"):
                 (folder / name).unlink(missing_ok=True)
             (new / "run.db").replace(folder / "run.db")
@@ -114,10 +114,10 @@ def _rebuild(folder: Path, replan: bool, plugin_files: bool, damaged: bool) -> t
 
 
 def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
-    """Plan the clips of a run's configuration in a database that lies elsewhere."""
+    """Plan the clips of a run's configuration in another database."""
     if not (folder / FILE).exists():
         raise DataError(
-            f"{folder}/run.db lacks what was planned, and {FILE} is lost; put one of them back, or make the run "
+            f"{folder}/run.db has lost its plan, and {FILE} is lost, too; restore one of them, or make the run "
             "again in another folder. Nothing was changed"
         )
     config = load_frozen(folder)
@@ -130,7 +130,7 @@ def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
 
 
 def _keep(folder: Path) -> Path:
-    """Copy the damaged database to a name that is free."""
+    """Copy the damaged database to a free name."""
     number = 1
     while any(folder.glob(f"run.db*damaged-{number}*")):
         number += 1

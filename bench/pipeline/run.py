@@ -1,4 +1,4 @@
-"""Doing what is missing: generate the clips that do not exist, score those that have no score."""
+"""Execute a run: generate missing clips, and compute missing scores."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from bench.storage.store import Store
 from bench.storage.validate import check_run
 
 ConfigOption: TypeAlias = RunConfig | Mapping[str, Any] | StrPath | None
-"""What a run is told to do: a configuration, a mapping as in one, a YAML file, or nothing for the default run."""
+"""A configuration of a run: an object, a mapping, a YAML file, or None for the default run."""
 
 
 def as_config(config: ConfigOption) -> RunConfig:
-    """Return a configuration from what a caller has: nothing (the default run), a mapping, or a file.
+    """Return a configuration from None (the default run), a mapping, or a file.
 
     Raises:
         UsageError, DataError: as `load_config`.
@@ -49,7 +49,7 @@ def as_config(config: ConfigOption) -> RunConfig:
 
 
 def default_folder(config: ConfigOption) -> Path:
-    """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
+    """Return the default run folder: ``results/`` and the name of the configuration's file, or of the suite."""
     if isinstance(config, str | os.PathLike):
         return Path("results") / Path(config).stem
     return Path("results") / Path(as_config(config).suite_name.removesuffix(".gz")).stem
@@ -61,21 +61,21 @@ def run(
     progress: ProgressOption = None,
     shard: Shard | None = None,
 ) -> Run:
-    """Make and score every clip that a configuration asks for and that the folder does not hold yet.
+    """Make and score all clips of a configuration that the folder does not have yet.
 
-    Clips and scores that fail are recorded (`Run.failures`), and tried again by the next call. With ``shard`` it is
-    that part of them, in a folder of its own below ``out``, which is the one returned.
+    Clips and scores that fail are recorded (`Run.failures`), and retried by the next call. With ``shard`` it is
+    only that part, in a separate folder below ``out``, which is returned.
 
     Args:
-        config: a configuration, a mapping as in one, a YAML file, or None for the composer and its controls.
-        out: the run folder; by default ``results/`` and the name of the configuration's file, or of the suite.
-        progress: True shows on stderr how far it is: a bar on a terminal, lines in a notebook or a log.
+        config: a configuration, a mapping, a YAML file, or None for the composer and its controls.
+        out: the run folder; by default ``results/`` and the name of the configuration's file or the suite.
+        progress: True shows it on stderr: a bar on a terminal, lines in a notebook or a log.
         shard: the part to make; `bench.pipeline.merge_shards.merge` joins them.
 
     Raises:
-        UsageError: the configuration cannot be used, or the folder holds something else or is in use.
-        MissingError: a model needs what is not installed; the other models' clips are made first.
-        KeyboardInterrupt: interrupted; all that was finished is stored.
+        UsageError: the configuration is invalid, or the folder has other content or is in use.
+        MissingError: a model needs a missing package or file; clips of other models are made first.
+        KeyboardInterrupt: interrupted; finished work is stored.
     """
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
@@ -88,14 +88,14 @@ def run(
         if without:
             progress.note(without)
         if (asked := len(plan.suite.prompts)) < plan.suite_size:
-            progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
+            progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are used")
         replaced = store.adopt(plan, about, whole)
         if replaced:
-            progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
+            progress.note(f"{counted(replaced, 'clip')} replaced because their sources have changed")
         if unknown := freeze(store, with_seeds(settings, plan)):
             progress.note(
-                f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
-                "made them adds it again"
+                f"{folder}/config.yaml was lost, so it is unknown how {', '.join(unknown)} were made; the command that "
+                "made them restores it"
             )
         _tidy(store, progress)
         with make_executor(settings.executor, folder / CRASHES) as executor:
@@ -121,20 +121,20 @@ def rescore(
     plugin_files: bool = False,
     metrics: Sequence[str] = (),
 ) -> Run:
-    """Score all clips of an existing run, without generating anything.
+    """Score all clips of an existing run, without generating any.
 
     Args:
-        folder: the run's.
-        config: as for `run`, with whose metrics, reference and workers; by default the run's own.
-        progress: shows how far it is.
-        force: compute again what has a score.
-        plugin_files: whether plugin files that the run's own configuration names may be run.
-        metrics: names of metrics that take the place of the configuration's, with the parameters that it has for them.
+        folder: the run folder.
+        config: as for `run`; its metrics, reference and workers are used; by default the run's own.
+        progress: receives the progress.
+        force: recompute existing scores.
+        plugin_files: whether plugin files in the run's own configuration may run.
+        metrics: names of metrics to use instead of the configuration's, with its parameters for them.
 
     Raises:
         UsageError: there is no run in the folder, or it is in use; or its configuration is lost, or names plugin files
             that may not be run.
-        MissingError: a metric needs what is not installed; the others are computed first.
+        MissingError: a metric needs a missing package or file; the others are computed first.
     """
     folder = Path(folder)
     check_run(folder)
@@ -160,7 +160,7 @@ def rescore(
 def _tidy(store: Store, progress: Progress) -> None:
     settled = store.tidy()
     if settled.adopted:
-        progress.note(f"{counted(len(settled.adopted), 'clip')} whose rows were lost taken over from their files")
+        progress.note(f"{counted(len(settled.adopted), 'clip')} without rows restored from their files")
     if settled.told:
         progress.note(settled.told)
 
@@ -168,7 +168,7 @@ def _tidy(store: Store, progress: Progress) -> None:
 def planned_run(
     settings: RunConfig, shard: Shard | None = None
 ) -> tuple[Plan, dict[str, str], Sequence[tuple[PlannedClip, int]]]:
-    """Return what `bench.storage.store.Store.adopt` takes: a plan, facts about it, and of a shard the whole plan.
+    """Return the arguments of `bench.storage.store.Store.adopt`: a plan, facts, and for a shard the whole plan.
 
     Raises:
         UsageError, DataError: as `bench.planning.plan.make_plan`.
@@ -178,15 +178,15 @@ def planned_run(
     if shard is None:
         return plan, about, ()
     whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
-    # So that shards of different configurations can be told apart, with what differs.
-    left_out = {"executor"} if settings.limit else {"executor", "limit"}  # shards of before know no limit
+    # So that shards of different configurations are detected, with their differences.
+    left_out = {"executor"} if settings.limit else {"executor", "limit"}  # older shards have no limit
     about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude=left_out))
     about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     return plan, about, whole
 
 
 def forget_crashes(store: Store) -> None:
-    """Remove the stacks of crashes that nothing failed of in the end."""
+    """Remove stacks of crashes that no failure refers to."""
     if not store.failures():
         shutil.rmtree(store.folder / CRASHES, ignore_errors=True)
 

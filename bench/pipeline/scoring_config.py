@@ -1,4 +1,4 @@
-"""What a run is scored with again: its own configuration, or some of its metrics."""
+"""Configuration for rescoring a run: its own, or some of its metrics."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from bench.storage.frozen_config import FILE, load_frozen
 def scoring_config(
     folder: Path, metrics: Sequence[str] = (), changes: Sequence[str] = (), plugin_files: bool = False
 ) -> RunConfig:
-    """Return the run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them.
+    """Return the run's configuration with changes; with ``metrics`` only those, with its parameters for them.
 
     Args:
         folder: the run's.
-        metrics: names, or ``name,param=value``; none is all that the configuration has.
+        metrics: names, or ``name,param=value``; empty for all in the configuration.
         changes: settings to replace, as ``path=value``.
-        plugin_files: whether plugin files that it names may be run; those in ``metrics`` may.
+        plugin_files: whether plugin files that it names may run; those in ``metrics`` may.
 
     Raises:
-        UsageError: the configuration is lost, and no metric is named; or it names plugin files, or a change would ask
-            for other clips.
+        UsageError: the configuration is lost, and no metric is named; or it names plugin files, or a change would need
+            other clips.
         DataError: it is damaged.
     """
     frozen = folder / FILE
     if not frozen.exists() and not metrics:
-        raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
+        raise UsageError(f"{frozen} is lost, so the metrics are unknown; give them with --metric")
     settings = load_frozen(folder) if frozen.exists() else RunConfig()
     configured = settings.metrics if frozen.exists() else ()
     named = [parse_named(metric, "--metric") for metric in metrics]
     names = [str(params.get(LABEL, name)) for name, params in named]
     if not plugin_files:
         plain = {plain_name(name) for name in names}
-        # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
+        # Plan all metrics to find the column of 'kad[embedder=vggish]@1'.
         every = not plain or any("[" in name for name in plain)
         asked = [metric for metric in configured if every or {plain_name(metric.name), metric.base} & plain]
         refuse_plugin_files(frozen, asked, names)
@@ -60,7 +60,7 @@ def scoring_config(
 
 
 def _configured(name: str, label: str | None, configured: Sequence[MetricConfig]) -> list[MetricConfig]:
-    """Return the metrics that an option names; with a label the column of that name, or a new one."""
+    """Return the metrics of an option; with a label, the column of that name or a new one."""
     if label is None:
         return metrics_named([name], configured)
     held = [metric for metric in configured if metric.label == label]

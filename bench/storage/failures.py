@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.number_format import counted
+from bench.number_format import counted, first_few
 
-NAMED = 3  # metrics that a line names
+NAMED = 3  # metrics, or prompts, that a line names
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class FailureGroup:
         count: how many failures it stands for.
         clips: how many clips they are of; 0 for a metric of all clips.
         example: the first one's prompt and seed; empty for a metric of all clips.
+        prompts: the prompts of the clips, if their reasons differ in the names of prompt and seed only; the reason has
+            ``PROMPT`` and ``SEED`` in place of these then.
     """
 
     model: str
@@ -49,6 +53,7 @@ class FailureGroup:
     count: int
     clips: int
     example: str
+    prompts: tuple[str, ...] = ()
 
     def line(self, reason: str | None = None) -> str:
         """Such as ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
@@ -61,6 +66,8 @@ class FailureGroup:
         if self.clips not in (0, self.count):
             amount += f" of {counted(self.clips, 'clip')}"
         example = f", e.g. {self.example}" if self.example else ""
+        if self.prompts:
+            example = f" ({', '.join(first_few(self.prompts, NAMED))})"
         return f"{', '.join([self.model, *names[:NAMED], *more])}: {amount}{example}: {reason}"
 
     def __str__(self) -> str:
@@ -73,25 +80,46 @@ def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
     What kills the workers of several metrics alike is one failure and stands on one line. The reasons with most
     failures come first.
     """
+    clips: dict[str, set[str]] = defaultdict(set)
+    for failure in failures:
+        clips[failure.reason].add(failure.clip)
     found: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
-        found.setdefault((failure.model, failure.reason), []).append(failure)
-    groups = [
-        FailureGroup(
-            model,
-            tuple(dict.fromkeys(failure.metric for failure in members)),
-            reason,
-            len(members),
-            len({failure.clip for failure in members if failure.clip}),
-            members[0].clip,
-        )
-        for (model, reason), members in found.items()
-    ]
+        reason = failure.reason if len(clips[failure.reason]) > 1 else _without_names(failure)
+        found.setdefault((failure.model, reason), []).append(failure)
+    groups = [_group(model, reason, members) for (model, reason), members in found.items()]
     weight: dict[str, int] = {}
     for group in groups:
         weight[group.reason] = weight.get(group.reason, 0) + group.count
     place = {reason: place for place, reason in enumerate(weight)}
     return sorted(groups, key=lambda group: (-weight[group.reason], place[group.reason], -group.count))
+
+
+def _group(model: str, reason: str, members: Sequence[Failure]) -> FailureGroup:
+    clips = list(dict.fromkeys(failure.clip for failure in members if failure.clip))
+    several = len({failure.reason for failure in members}) > 1
+    return FailureGroup(
+        model,
+        tuple(dict.fromkeys(failure.metric for failure in members)),
+        reason if several else members[0].reason,
+        len(members),
+        len(clips),
+        members[0].clip,
+        tuple(dict.fromkeys(clip.rpartition(", seed ")[0] for clip in clips)) if several else (),
+    )
+
+
+def _without_names(failure: Failure) -> str:
+    """Return the reason with ``PROMPT`` and ``SEED`` in place of the names of its clip.
+
+    >>> _without_names(Failure("m", "", "jazz-1, seed 0", "no jazz-1.wav or jazz-1_0.wav for prompt 'jazz-1', seed 0"))
+    "no PROMPT.wav or PROMPT_SEED.wav for prompt 'PROMPT', seed SEED"
+    """
+    prompt, _, seed = failure.clip.rpartition(", seed ")
+    if not prompt:
+        return failure.reason
+    found = re.sub(rf"(?<![A-Za-z0-9-]){re.escape(prompt)}(?![A-Za-z0-9])", "PROMPT", failure.reason)
+    return re.sub(rf"(\bseed ?|PROMPT_){re.escape(seed)}(?!\d)", r"\1SEED", found)
 
 
 def failure_lines(groups: Sequence[FailureGroup], most: int) -> list[str]:

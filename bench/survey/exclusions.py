@@ -178,7 +178,5 @@ def lookalikes(identified: Identified) -> list[str]:
         if alike := [" and ".join(sorted(names)) for names in spellings.values() if len(names) > 1]:
             more = f", and {len(alike) - 3} more" if len(alike) > 3 else ""
             what = f"the column '{identified.columns.get(role, role)}'"
-            found.append(
-                f"Names in {what} that differ only in case count as different: {', '.join(alike[:3])}{more}."
-            )
+            found.append(f"Names in {what} that differ only in case count as different: {', '.join(alike[:3])}{more}.")
     return found

@@ -84,9 +84,7 @@ def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
         lines.append(f"gray band: differences within ±{margin:g}, too small to matter")
     codes = sorted({code for one in analysis.comparisons for code in _codes(one)})
     if codes:
-        lines.append(
-            f"dashed, {', '.join(codes)}: confounded with the design; see the warning in the report"
-        )
+        lines.append(f"dashed, {', '.join(codes)}: confounded with the design; see the warning in the report")
     return "\n".join(part for line in lines for part in wrap(line, 96))
 
 

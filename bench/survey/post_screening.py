@@ -72,9 +72,7 @@ def failed_checks(records: pd.DataFrame, spoiled: Collection[str]) -> dict[str, 
             raise UsageError(f"--quality-check: no rated model '{name}'{suggestion(name, known)}")
     rated = _numbers(records)
     if not set(spoiled) <= set(rated["model"]):
-        raise DataError(
-            "ratings of check clips must be numbers; give values of words with --words"
-        )
+        raise DataError("ratings of check clips must be numbers; give values of words with --words")
     place = ["listener", "prompt", "scale"]
     is_check = rated["model"].isin(list(spoiled))
     usual = rated[~is_check].groupby(place)["number"].mean().rename("usual")

@@ -19,9 +19,9 @@ system can wait for."""
 
 
 class Task(Protocol[Result_co]):
-    """What a worker can be asked to do: a value that can be sent to another process or machine.
+    """A task for a worker: a value that can be sent to another process or machine.
 
-    A task carries all it needs and returns plain values; it never touches the database.
+    A task is self-contained and returns plain values; it never uses the database.
     """
 
     doing: ClassVar[str]
@@ -29,27 +29,27 @@ class Task(Protocol[Result_co]):
 
     @property
     def subject(self) -> str:
-        """What it is done to, for messages."""
+        """The object of the task, for messages."""
 
     @property
     def size(self) -> int:
-        """How many clips it is of; the time limit is for each."""
+        """The number of clips; the time limit is per clip."""
 
     @property
     def max_workers(self) -> int | None:
-        """How many workers may hold what it needs; None for any number."""
+        """The number of workers that may load its model; None for any number."""
 
     def execute(self, state: WorkerState) -> Result_co:
-        """Do it in this process."""
+        """Execute the task in this process."""
 
 
 @dataclass(frozen=True)
 class TaskLost:
     """A task without a result.
 
-    ``died``: its worker crashed or took too long, nothing is known about the clips. ``missing``: the model needs what
-    is not installed. ``unstorable``: the disk took no more. ``refused``: a plugin was not usable.
-    ``may_pass``: it may have a result when it is tried again.
+    ``died``: its worker crashed or took too long, the clips are unknown. ``missing``: the model needs something that
+    is not installed. ``unstorable``: the disk is full. ``refused``: a plugin was unusable.
+    ``may_pass``: another try may succeed.
     """
 
     why: Literal["died", "missing", "unstorable", "refused"]
@@ -58,7 +58,7 @@ class TaskLost:
 
 
 class Executor(Protocol):
-    """Runs tasks, a bounded number at a time, and yields the result of each as it finishes, in any order."""
+    """Run tasks, a bounded number at a time, and yield each result as it finishes, in any order."""
 
     def __enter__(self) -> Executor: ...
 

@@ -15,12 +15,12 @@ def make_executor(config: ExecutorConfig, crashes: Path | None = None) -> Execut
     """Return the executor that a configuration names.
 
     Args:
-        config: which one, and how many workers it has.
-        crashes: folder for the stacks of workers that crash, made when the first does; None keeps none. Nodes of a Ray
+        config: kind of executor and number of workers.
+        crashes: folder for stacks of crashed workers, made at the first crash; None stores none. Nodes of a Ray
             cluster must share it.
 
     Raises:
-        MissingError: Ray is asked for and not installed.
+        MissingError: Ray is requested but not installed.
     """
     if config.worker_count == 0:
         from bench.execution.executors.inline import InlineExecutor

@@ -1,4 +1,4 @@
-"""What killed a worker: the stack that it wrote as it died, as one sentence and as a file in the run folder."""
+"""Explain crashes of workers: the stack as one sentence and as a file in the run folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.atomic_write import replace_file
 from bench.contracts.plugin_modules import OWN_MODULES, ROOT
 
 CRASHES = "crashes"
-"""Where a run folder keeps the stacks."""
+"""Folder of the stacks in a run folder."""
 
 # As `faulthandler` writes them.
 _FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
@@ -44,25 +44,25 @@ class Frame:
 
     @property
     def ours(self) -> str:
-        """The package of tunebench that it lies in, or an empty string."""
+        """The package of tunebench that contains it, or an empty string."""
         path = Path(self.path)
         top = path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else ""
         return top if top == "bench" or top in OWN_MODULES else ""
 
     @property
     def library(self) -> str:
-        """The installed package or module that it lies in and that is not ours, or an empty string."""
+        """The installed package or module, other than ours, that contains it, or an empty string."""
         found = _INSTALLED.match(self.path)
         return found[1].removesuffix(".py") if found and not self.ours else ""
 
     @property
     def standard(self) -> bool:
-        """Whether it lies in Python itself."""
+        """Whether it is in Python itself."""
         return self.path.startswith(("<", *_STANDARD_LIBRARY)) and not _INSTALLED.match(self.path)
 
     @property
     def where(self) -> str:
-        """The library, or the file without the folders that it lies in by chance."""
+        """The library, or the file name without folders."""
         path = Path(self.path)
         if self.library or self.ours:
             return self.library or path.relative_to(ROOT).as_posix()
@@ -75,16 +75,16 @@ class Frame:
 
 
 def signal_of(dump: str) -> str:
-    """Return the name of the signal that a dump was written for; SIGABRT for all that ends in abort()."""
+    """Return the name of a dump's signal; SIGABRT for everything that ends in abort()."""
     found = _FATAL.search(dump)
     return _SIGNALS.get(found[1], "SIGABRT") if found else ""
 
 
 def crashed_stack(dump: str) -> list[Frame]:
-    """The frames of the thread that crashed, innermost first; of the one at work where no thread of Python's did.
+    """Return the frames of the crashed thread, innermost first; of the current one if no Python thread crashed.
 
-    They end with the first one of the harness: what lies outside of it is the same for all work, or differs only by
-    the metric that shares the work.
+    They end with the first frame of the harness: frames outside of it are always the same, or differ only by
+    the metric of the task.
     """
     _, *parts = _THREAD.split(dump)
     threads = list(zip(parts[::2], parts[1::2], strict=True))
@@ -102,16 +102,16 @@ def culprit(frames: list[Frame]) -> Frame | None:
 
 
 def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path | None) -> str:
-    """Say why a worker is gone and what to do, and keep its stack.
+    """Return why a worker died and what to do, and store its stack.
 
-    The sentence is the same for all that die in the same place, so that they can be told to be one failure.
+    The sentence is the same for all crashes at the same place, so that they count as one failure.
 
     Args:
-        code: as of `subprocess.Popen`: the exit code, or minus the signal.
-        dump: what `faulthandler` wrote, if it wrote anything.
+        code: as in `subprocess.Popen`: the exit code, or minus the signal.
+        dump: the output of `faulthandler`, if any.
         doing: the kind of work, such as ``scoring``.
-        subject: which work it was, for the file.
-        folder: where the stack is kept; None keeps none.
+        subject: description of the work, for the file.
+        folder: folder for the stack; None stores none.
     """
     if code >= 0:
         return f"the worker ended with exit code {code} while {doing}: something in it called exit()"
@@ -123,7 +123,7 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
         return f"the worker was killed by {explain_crash(name, frames, dump, doing, subject, folder)}"
     killed = f"the worker was killed by {name} while {doing}"
     if name == "SIGKILL":
-        return f"{killed}, probably by the system for want of memory: use fewer workers (executor.workers)"
+        return f"{killed}, probably by the system for lack of memory: use fewer workers (executor.workers)"
     return f"{killed}, and left no stack"
 
 
@@ -142,14 +142,14 @@ def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject
 def _reinstall(library: str) -> str:
     try:
         name = distribution(library).name
-    except PackageNotFoundError:  # it is called otherwise than what is imported; finding out takes a second
+    except PackageNotFoundError:  # its name differs from the module's; finding it takes a second
         names = set(packages_distributions().get(library, []))
         name = names.pop() if len(names) == 1 else library
     return f"pip install --force-reinstall --no-deps {name}"
 
 
 def _keep(name: str, frames: list[Frame], head: str, dump: str, folder: Path | None) -> str | None:
-    """Write the stack to a file named after the place, so that however often it crashes there, there is one file."""
+    """Write the stack to a file named after the place, so that repeated crashes there share one file."""
     if folder is None:
         return None
     place = hashlib.sha256(repr(frames).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Doing the work in the calling process: for debugging, and where starting processes is not allowed."""
+"""Execute tasks in the calling process, for debugging or if processes cannot be started."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bench.execution.executors.worker_state import WorkerState
 
 
 class InlineExecutor:
-    """One task after the other, here. A crash takes the driver with it, and there is no time limit.
+    """Execute tasks one after another in this process. A crash also kills the driver, and there is no time limit.
 
-    The first Ctrl-C is raised after the task at hand, which may be in the middle of native code; a second at once.
+    The first Ctrl-C is raised after the current task, which may be in native code; a second at once.
 
     The stack of such a crash goes to stderr.
     """
@@ -29,7 +29,7 @@ class InlineExecutor:
     def __enter__(self) -> InlineExecutor:
         self._cleanup.callback(self._bench.release)
         if not faulthandler.is_enabled():
-            # Where stderr is no file, there is nowhere to write to in a crash.
+            # If stderr is not a file, a crash cannot write to it.
             with contextlib.suppress(io.UnsupportedOperation, ValueError, AttributeError, RuntimeError):
                 faulthandler.enable(sys.stderr)
                 self._cleanup.callback(faulthandler.disable)

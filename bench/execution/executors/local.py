@@ -1,7 +1,7 @@
 """Worker processes on this machine.
 
-Each worker is a fresh interpreter joined to the driver by one pipe and has one task at a time, so a crash or a time-
-out is known to be that task's. Workers are started as commands of their own: nothing of the driver's memory, locks or
+Each worker is a fresh interpreter connected to the driver by one pipe with one task at a time, so a crash or a time-
+out belongs to that task. Workers are started as separate commands: nothing of the driver's memory, locks or
 ``__main__`` is inherited.
 """
 
@@ -27,7 +27,7 @@ from bench.execution.executors.crash_report import explain_death
 from bench.number_format import memory_text
 from bench.process_lifetime import Guarded
 
-# What numerical libraries read once, when they are imported.
+# Variables that numerical libraries read once at import.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -35,19 +35,19 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# Our root goes first, so that a folder of the user's called models/ cannot hide ours; -P keeps the working folder out.
-# From the first import on, a crash leaves its stack.
+# Our root goes first, so that a user's folder models/ cannot hide ours; -P excludes the working folder.
+# From the first import on, a crash writes its stack.
 _START = (
     "import faulthandler, sys; sys.argv[3] and faulthandler.enable(int(sys.argv[3])); sys.path.insert(0, sys.argv[1]); "
     "from bench.execution.executors.worker import serve; serve(int(sys.argv[2]))"
 )
-_LEAVING = 60.0  # seconds that a worker which has closed its pipe may take to end, as where its memory is dumped
-_WENT_ON = "the worker closed its pipe and went on: something in it closes files that are not its own"
-_MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
+_LEAVING = 60.0  # seconds that a worker may take to end after closing its pipe, such as for a core dump
+_WENT_ON = "the worker closed its pipe and kept running: something in it closes files that it does not own"
+_MOST_FAILED_STARTS = 3  # this many workers in a row dying before their first task are not an accident
 
 
 class _Worker:
-    """One process and what it is doing."""
+    """A process and its current task."""
 
     def __init__(self, threads: int, memory: int | None) -> None:
         ours, theirs = Pipe()
@@ -56,7 +56,7 @@ class _Worker:
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0])]
         command += [str(passed[1]) if self._stack else ""]
-        # What a model prints goes to the driver's stderr, since stdout is for results.
+        # Output of models goes to the driver's stderr, since stdout is for results.
         try:
             self.process = Guarded(command, memory, passed, scratch=True, env=environment, stdout=2)
         except OSError:
@@ -78,7 +78,7 @@ class _Worker:
         self.pipe.send(task)
 
     def received(self) -> list[Any]:
-        """Return the result, if it has sent one."""
+        """Return the result, if one was sent."""
         try:
             if not self.closed and self.pipe.poll():
                 return [self.pipe.recv()]
@@ -94,7 +94,7 @@ class _Worker:
             self._stack.close()
 
     def death(self, crashes: Path | None) -> TaskLost:
-        """Return why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
+        """Return why the worker died, and store its stack; call it before stopping the worker."""
         try:
             ending = self.process.wait(_LEAVING)
         except TimeoutError:
@@ -110,12 +110,12 @@ class _Worker:
             dump = self._stack.read().decode(errors="replace")
         doing, subject = (self.task.doing, self.task.subject) if self.task else ("starting", "no task")
         why = explain_death(ending.code, dump, doing, subject, crashes)
-        # Nothing kills itself that way: the system did, or somebody at the machine.
+        # No process does that itself: the system or a user killed it.
         return TaskLost("died", why, may_pass=ending.code == -signal.SIGKILL)
 
 
 def _nameless_file() -> IO[bytes] | None:
-    """Return a file for a stack that is gone with its processes, whatever ends them; None where the disk takes none."""
+    """Return a nameless file for a stack, which vanishes with its processes; None if the disk is full."""
     with contextlib.suppress(OSError):
         return tempfile.TemporaryFile()
     return None
@@ -151,7 +151,7 @@ class LocalExecutor:
             yield from self._finished()
 
     def _idle(self, task: Task[Any]) -> _Worker | None:
-        """A worker for the task; large models take turns in the first ones, so that no two are in memory at once."""
+        """Return a worker for the task; large models share the first ones, so that no two are in memory at once."""
         count = min(self._config.worker_count, task.max_workers or self._config.worker_count)
         for worker in self._workers[:count]:
             if worker.task is None:
@@ -164,7 +164,7 @@ class LocalExecutor:
     def _finished(self) -> Iterator[tuple[Any, Any]]:
         busy = [worker for worker in self._workers if worker.task]
         patience = min(worker.deadline for worker in busy) - time.monotonic()
-        # Children of a worker that has ended may hold its pipe, which then never closes.
+        # Children of a dead worker may hold its pipe, which then never closes.
         ends = [end for worker in busy for end in (worker.process.ended, *(() if worker.closed else (worker.pipe,)))]
         ready = wait(ends, timeout=min(max(0.0, patience), LONGEST_WAIT))
         for worker in [worker for worker in busy if worker.pipe in ready or worker.process.ended in ready]:

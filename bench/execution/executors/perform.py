@@ -1,4 +1,4 @@
-"""Doing one task, whatever process it is in: errors that stop more than one clip become values."""
+"""Execute one task in any process: errors that affect more than one clip become values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def perform(task: Task[Result], state: WorkerState) -> Result | TaskLost:
     """Execute a task and return its results, or why there are none.
 
     Raises:
-        KeyboardInterrupt: as it comes.
+        KeyboardInterrupt: unchanged.
     """
     try:
         return task.execute(state)
@@ -27,5 +27,5 @@ def perform(task: Task[Result], state: WorkerState) -> Result | TaskLost:
         return TaskLost("died", f"a plugin called sys.exit({one_line(leaving).removeprefix('SystemExit: ')})")
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a plugin may raise any
+    except BaseException as error:  # a plugin may raise anything
         return TaskLost("died", one_line(error), may_pass=may_pass(error))

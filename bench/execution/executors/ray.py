@@ -1,6 +1,6 @@
-"""Workers on a Ray cluster, or on one that is started on this machine.
+"""Workers on a Ray cluster, given or started on this machine.
 
-The run folder must lie on a disk that all nodes share under the same path, and so must plugin files: workers write the
+The run folder and plugin files must be on a disk that all nodes share under the same path: workers write the
 audio themselves and send back rows. Every node needs tunebench and the models' dependencies installed.
 """
 
@@ -32,11 +32,11 @@ from bench.process_lifetime import Guarded
 
 _START_PATIENCE = 600.0  # seconds; a cluster may have to start a machine first
 _PROTECTION = "RAY_AUTH_MODE"
-_MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
+_MOST_FAILED_STARTS = 3  # this many workers in a row dying before their first task are not an accident
 
 
 class _Worker:
-    """One actor and what it is doing: starting, one task, or nothing."""
+    """An actor and its state: starting, one task, or idle."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -56,7 +56,7 @@ class RayExecutor:
 
     def __init__(self, config: ExecutorConfig, crashes: Path | None = None) -> None:
         if config.address is None and "ray" not in sys.modules:
-            # As where Ray starts a cluster by itself: strangers on this machine cannot use it. It is read on import.
+            # As when Ray starts a cluster itself: other users of this machine cannot use it. Read on import.
             os.environ.setdefault(_PROTECTION, "token")
         try:
             import ray
@@ -72,7 +72,7 @@ class RayExecutor:
 
     def __enter__(self) -> RayExecutor:
         with contextlib.ExitStack() as stack:
-            # Ray writes what happens to its workers to stdout, which is for results.
+            # Ray logs events of its workers to stdout, which is for results.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
             if not self._ray.is_initialized():
                 self._connect(stack)
@@ -128,7 +128,7 @@ class RayExecutor:
                 limit = self._config.timeout * worker.task.size
                 yield worker.key, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
             elif self._started:
-                worker.deadline = math.inf  # there is no room for it yet; the others go on
+                worker.deadline = math.inf  # there is no room for it yet; the others continue
             else:
                 raise UsageError(f"Ray started no worker in {_START_PATIENCE:g} s: there must be {self._request()}")
 
@@ -145,7 +145,7 @@ class RayExecutor:
         return TaskLost("died", f"its Ray worker is gone: {message}", may_pass=True)
 
     def _connect(self, stack: contextlib.ExitStack) -> None:
-        # Nothing is reported to anybody about a benchmark that runs here.
+        # Disable Ray's usage reports.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         handler = signal.getsignal(signal.SIGTERM)
         address = self._config.address
@@ -161,12 +161,12 @@ class RayExecutor:
             where = f"at {address} (executor.address)" if address else "could be started on this machine"
             raise UsageError(f"no Ray cluster {where}: {_last_line(error)}") from error
         finally:
-            # Ray sets one of its own, which leaves with exit code 15 and forgets to say what was stored.
-            with contextlib.suppress(ValueError):  # not in the main thread
+            # Ray's own handler would exit with code 15 without saying what was stored.
+            with contextlib.suppress(ValueError):  # outside the main thread
                 signal.signal(signal.SIGTERM, handler)
 
     def _affordable(self) -> int:
-        """Return how many workers there are: as many as asked for, or as the cluster can hold now."""
+        """Return the number of workers: as requested, or as many as the cluster can hold now."""
         if self._config.workers is not None:
             return max(1, self._config.workers)
         has = self._ray.cluster_resources()
@@ -191,10 +191,10 @@ class RayExecutor:
 
 
 def _actor_class() -> type:
-    """Return the class of the actors, made here so that Ray sends its code along.
+    """Return the class of the actors, made here so that Ray sends its code, too.
 
-    A class that Ray finds by its module's name would be imported before the worker can be told where ours is: in a
-    working folder with a ``bench`` or ``models`` of its own, that would be the wrong one.
+    A class that Ray finds by module name would be imported before the worker knows the path of our package: in a
+    working folder with its own ``bench`` or ``models``, it would be the wrong one.
     """
 
     class Performer:
@@ -207,12 +207,12 @@ def _actor_class() -> type:
             from bench.library_setup import set_up_libraries
 
             set_up_libraries()
-            # Kept open for as long as a crash may write to it.
+            # Kept open while a crash may write to it.
             self._stack = open_stack_file(crashes) if crashes else None
             self._bench = WorkerState()
 
         def start(self) -> str | None:
-            """Return, once the worker is there, the file that its stack would be written to."""
+            """Return the file for its stack, once the worker has started."""
             return self._stack.name if self._stack else None
 
         def perform(self, task: Any) -> Any:
@@ -231,7 +231,7 @@ def _read(path: Path) -> str:
 
 
 def _remove_empty(crashes: Path) -> None:
-    """Remove the folder if no worker crashed, and first what workers of a driver that was killed have left in it."""
+    """Remove empty stack files left by workers, and the folder if no worker crashed."""
     for file in crashes.glob(f"{UNNAMED}*"):
         file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -239,7 +239,7 @@ def _remove_empty(crashes: Path) -> None:
 
 
 def _started_here(cpus: int, stack: contextlib.ExitStack) -> str:
-    """Start a cluster of this machine alone, which ends with the stack or with this process, and return its address.
+    """Start a cluster on this machine only, which ends with ``stack`` or with this process, and return its address.
 
     Raises:
         OSError, RuntimeError: it cannot be started.
@@ -247,7 +247,7 @@ def _started_here(cpus: int, stack: contextlib.ExitStack) -> str:
     reading, writing = os.pipe()
     with os.fdopen(reading) as answers:
         try:
-            # Of a Ray that was imported before, this is what it takes for granted.
+            # Needed if Ray was imported before.
             environment = {**os.environ, _PROTECTION: os.environ.get(_PROTECTION, "disabled")}
             command = [sys.executable, "-P", ray_node.__file__, str(cpus)]
             node = Guarded(command, stdout=writing, env=environment)
@@ -261,13 +261,13 @@ def _started_here(cpus: int, stack: contextlib.ExitStack) -> str:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError if nobody listens at ``host:port``; Ray would try for minutes."""
+    """Raise OSError if nothing listens at ``host:port``; Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _last_line(error: Exception) -> str:
-    """Return Ray's messages are long; their last line says what happened and its first sentence is enough."""
+    """Return the first sentence of the last line of one of Ray's long messages, which says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].partition(". ")[0] if lines else type(error).__name__

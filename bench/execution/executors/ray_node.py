@@ -1,7 +1,7 @@
-"""A Ray cluster of this machine alone, as a program: ``ray_node.py CPUS``.
+"""A Ray cluster on this machine only, as a program: ``ray_node.py CPUS``.
 
-It prints the cluster's address, or ``failed`` and why, and stays. The driver runs it under guard
-(`bench.process_lifetime.Guarded`), since what Ray starts from the driver itself outlives one that is killed.
+It prints the cluster's address, or ``failed`` and why, and keeps running. The driver runs it guarded
+(`bench.process_lifetime.Guarded`), since processes that Ray starts from the driver outlive a killed driver.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 def serve(cpus: int) -> None:
-    """Start the cluster, print where it is, and stay until this process is ended."""
+    """Start the cluster, print its address, and run until this process is ended."""
     import ray
 
     try:
@@ -26,7 +26,7 @@ def serve(cpus: int) -> None:
                 logging_level=logging.ERROR,
             )
         answer = context.address_info["gcs_address"]
-    except Exception as error:  # the driver says what it means
+    except Exception as error:  # the driver explains it
         answer = f"failed {' '.join(str(error).split())}"
     print(answer, flush=True)
     while True:

@@ -1,4 +1,4 @@
-"""A worker process: takes tasks from a pipe until it closes, and never outlives its driver."""
+"""A worker process: executes tasks from a pipe until it closes, and never outlives its driver."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench.execution.executors.worker_state import WorkerState
 from bench.library_setup import set_up_libraries
 
 UNNAMED = ".worker-"
-"""How the names of files begin that hold a stack only if a worker crashes."""
+"""Prefix of files that hold a stack only if a worker crashes."""
 
 
 def open_stack_file(crashes: str) -> IO[str] | None:
-    """Have a crash of this process write its stack to a file in ``crashes``, where a driver on another machine sees it.
+    """Make a crash of this process write its stack to a file in ``crashes``, visible to a driver on another machine.
 
-    None where the folder is not shared with this machine.
+    Return None if the folder is not shared with this machine.
     """
     try:
         Path(crashes).mkdir(exist_ok=True)
@@ -35,7 +35,7 @@ def open_stack_file(crashes: str) -> IO[str] | None:
 
 
 def serve(descriptor: int) -> None:
-    """Answer tasks that arrive on the pipe ``descriptor``; the guard that this process has ends it with the driver."""
+    """Execute tasks from the pipe ``descriptor``; the guard of this process ends it with the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(descriptor, False)
     set_up_libraries()
@@ -45,7 +45,7 @@ def serve(descriptor: int) -> None:
     while True:
         try:
             answer = _received_and_done(pipe, state)
-            if os.getpid() != worker:  # a child that a plugin forked, and that came back from it
+            if os.getpid() != worker:  # a child forked by a plugin that returned here
                 os._exit(0)
             pipe.send(answer)
         except (EOFError, OSError):
@@ -57,9 +57,9 @@ def _received_and_done(pipe: Connection, state: WorkerState) -> object:
         task = pipe.recv()
     except (EOFError, OSError):
         raise
-    except Exception as error:  # it names what only the driver can import, such as a function of a script
+    except Exception as error:  # it refers to something only the driver can import, such as a function of a script
         return TaskLost("refused", f"a worker cannot load it ({one_line(error)}): define it in an installed package")
     try:
         return perform(task, state)
-    except KeyboardInterrupt:  # no signal: a plugin raised it
+    except KeyboardInterrupt:  # not a signal: a plugin raised it
         return TaskLost("died", "KeyboardInterrupt")

@@ -1,4 +1,4 @@
-"""What one worker holds loaded, since loading is what costs; each of it is what was planned, or refused."""
+"""Models, metrics, embedders and references loaded by a worker, checked against the plan."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Files = Mapping[Path, HashedFile]
 
 @dataclass
 class WorkerState:
-    """What one worker holds loaded: at most one model, and metrics, embedders and references.
+    """Objects loaded by one worker: at most one model, and metrics, embedders and references.
 
-    What is loaded from files is compared with the plan before and after it is used, since when a plugin reads its files
-    is its own affair.
+    Objects loaded from files are compared with the plan before and after use, since it is unknown when a plugin
+    reads its files.
     """
 
     model_key: tuple[str, str] | None = None
@@ -39,12 +39,12 @@ class WorkerState:
     _embedder_files: dict[str, Files] = field(default_factory=dict)
 
     def use(self, planned: PlannedModel) -> MusicModel:
-        """Return the model ready to generate; another one that was loaded is released first.
+        """Return the model ready to generate; release another one first.
 
         Raises:
-            FileChanged: it is not what was planned.
+            FileChanged: it is not as planned.
         """
-        # Where its files lie is no part of a model's identity, but two folders are two models.
+        # Paths are not part of a model's identity, but two folders are two models.
         key = (planned.fingerprint, repr(planned.params))
         if self.model is None or self.model_key != key:
             self.release()
@@ -54,10 +54,10 @@ class WorkerState:
         return self.model
 
     def check_used(self, planned: PlannedModel) -> None:
-        """Check that the model that `use` returned is still what was planned, and that nobody wrote to its files.
+        """Check that the model from `use` is still as planned, and that its files were not written to.
 
         Raises:
-            FileChanged: otherwise. It is loaded anew next time.
+            FileChanged: otherwise. It is reloaded next time.
         """
         try:
             _refuse_touched(self._model_files, self._check_model(planned))
@@ -78,13 +78,13 @@ class WorkerState:
         """Return the metric ready to score.
 
         Raises:
-            FileChanged: it is not what was planned.
+            FileChanged: it is not as planned.
         """
         metric: ClipMetric = self._made(planned, ClipMetric)
         return metric
 
     def set_metric(self, planned: PlannedMetric) -> SetMetric:
-        """As `metric`, of sets of clips."""
+        """Return the set metric ready to score, see `metric`."""
         metric: SetMetric = self._made(planned, SetMetric)
         return metric
 
@@ -99,14 +99,14 @@ class WorkerState:
         return self.metrics[key]
 
     def expect(self, embedders: Iterable[PlannedEmbedder]) -> None:
-        """Say what embedders were planned, before they are asked for."""
+        """Declare planned embedders, before they are requested."""
         self._planned_embedders |= {planned.ref.share_name: planned for planned in embedders}
 
     def embedder(self, ref: EmbedderRef) -> Embedder:
         """Return the embedder ready to embed.
 
         Raises:
-            FileChanged: it is not what was planned.
+            FileChanged: it is not as planned.
         """
         name = ref.share_name
         if name not in self.embedders:
@@ -116,10 +116,10 @@ class WorkerState:
         return self.embedders[name]
 
     def check_embedders(self) -> None:
-        """Check that the embedders that `embedder` returned are what was planned, and that nobody wrote to their files.
+        """Check that the embedders from `embedder` are as planned, and that their files were not written to.
 
         Raises:
-            FileChanged: otherwise. They are loaded anew next time.
+            FileChanged: otherwise. They are reloaded next time.
         """
         for name, before in list(self._embedder_files.items()):
             try:
@@ -131,19 +131,19 @@ class WorkerState:
 
     def _check_embedder(self, name: str, embedder: Embedder) -> Files:
         planned = self._planned_embedders.get(name)
-        if planned is None:  # a metric asked for one that it does not declare
+        if planned is None:  # a metric requested one that it does not declare
             return {}
         with hashed_files() as files:
             found = fingerprint(embedder_identity(planned.ref, embedder))
         if found != planned.fingerprint:
-            raise _changed(planned.files, files, f"the embedder '{planned.ref.name}' is another one")
+            raise _changed(planned.files, files, f"the embedder '{planned.ref.name}' differs")
         return files
 
     def reference(self, planned: PlannedReference) -> Reference:
         """Return the reference that was planned.
 
         Raises:
-            FileChanged: its file holds another one.
+            FileChanged: its file holds a different one.
         """
         from bench.references.load import load_reference
 

@@ -73,9 +73,7 @@ def _folder(path: Path, number_repeated: bool) -> TextTable:
             rows.append([cells.get(name, "") for name in names])
     labels = {name: label for table in tables for name, label in zip(table.header, table.labels, strict=False)}
     notes = dict.fromkeys(note for table in tables for note in table.notes)
-    counted = (
-        f"{len(files)} files are read as one table; rows are numbered consecutively, in the order of file names."
-    )
+    counted = f"{len(files)} files are read as one table; rows are numbered consecutively, in the order of file names."
     lines, comma = list(range(1, len(rows) + 1)), any(table.decimal_comma for table in tables)
     told = [labels.get(name, "") for name in names] if labels else ()
     repeated = list(dict.fromkeys(name for table in tables for name in table.repeated))

@@ -60,9 +60,7 @@ def open_wide(
         if by_rows is not None:
             roles = {**by_rows.roles, **({"listener": listener} if listener else {})}
             return replace(by_rows, roles=roles, left_out=[*left_out, *by_rows.left_out])
-        raise DataError(
-            f"{request.clips.path}: no column of {table.path} names one of its clips; it has {shown(kept)}"
-        )
+        raise DataError(f"{request.clips.path}: no column of {table.path} names one of its clips; it has {shown(kept)}")
     _check_others(table, request.clips, questions, others)
     notes = _notes(table, request.clips, questions, others, tool, listener)
     rows, lines, answers = _rows(table, questions, listener)

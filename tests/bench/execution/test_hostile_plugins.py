@@ -320,7 +320,7 @@ class TestScoringOnesOwn:
         assert ran.returncode == 2 and "--force" in ran.stderr and str(clips) in ran.stderr
         (folder / "config.yaml").unlink()
         ran = tunebench("score", folder)
-        assert ran.returncode == 2 and "name it with --metric" in ran.stderr
+        assert ran.returncode == 2 and "--metric" in ran.stderr
 
 
 @pytest.mark.slow

@@ -257,7 +257,7 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
     for _ in range(2):
         merge(out, Listener(), plugin_files=True)
         assert (contents(out), audio(out)) == before
-    assert notes and all("sound different there; those held stay" in note for note in notes)
+    assert notes and all("exist already with different audio" in note for note in notes)
 
 
 def test_a_clip_that_failed_in_a_shard_only_stays(config: dict[str, Any], undisturbed: Path) -> None:
