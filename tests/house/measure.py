@@ -8,11 +8,15 @@ module that defines it: ``from bench import Audio`` is an arrow to the room of `
 ``__main__``, and an ``__init__`` that only passes names on) is a room of its own; nothing leans on it, and to lead to
 many rooms is what it is for, so that its arrows and its floor are printed and not counted. A room stands one floor
 above the highest room that it imports from; rooms that import each other in a circle share a floor.
+
+Tests that pin the sentence of an error keep its wording from being improved: each ``match=`` with three plain words in
+a row is counted, whether it is written in the call or is a parameter of the test. Values, names and paths are no words.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,9 +26,11 @@ from pathlib import Path
 PACKAGES = ("bench", "models", "metrics", "prompts", "results")
 FLOORS, ARROWS = 14, 184
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 330, 60, 8
+PINNED_SENTENCES = 7
 PLUGIN_CONTRACTS = frozenset({"MusicModel", "ClipMetric", "SetMetric", "Embedder"})
 COMMANDS = "bench/cli/"  # a command has a parameter for each of its options
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_SENTENCE = re.compile(r"(?<![\w'./-])[A-Za-z]+(?: [A-Za-z]+){2,}(?![\w'/-]|\.\w)")
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,46 @@ def _count_parameters(node: Function) -> int:
     return len(names) - (names[:1] in (["self"], ["cls"]))
 
 
-def report(modules: list[Module], show_arrows: bool = False) -> tuple[list[str], list[str]]:
+def find_pinned_sentences(tests: Iterable[Module]) -> Iterator[str]:
+    """Yield each ``match=`` with three plain words in a row, as ``file:line pattern``."""
+    for module in tests:
+        for node in ast.walk(module.tree):
+            for pattern in [*_matched(node), *_matched_parameters(node)]:
+                for text in _texts(pattern):
+                    # A class such as \b parts words, an escaped character stands for itself.
+                    if _SENTENCE.search(re.sub(r"\\[A-Za-z]", "|", text).replace("\\", "")):
+                        yield f"{module.path}:{pattern.lineno} {text}"
+
+
+def _matched(node: ast.AST) -> list[ast.expr]:
+    return [k.value for k in node.keywords if k.arg == "match"] if isinstance(node, ast.Call) else []
+
+
+def _matched_parameters(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what a test's ``parametrize`` gives to the parameters that it passes as ``match=``."""
+    for decorator in node.decorator_list if isinstance(node, Function) else []:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("parametrize"):
+            passed = {value.id for inner in ast.walk(node) for value in _matched(inner) if isinstance(value, ast.Name)}
+            names, rows = (*decorator.args, None)[:2]
+            one = isinstance(names, ast.Constant) and "," not in str(names.value)
+            named = [name.strip() for text in _texts(names) for name in text.split(",")]
+            for row in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
+                cells = [row] if one or not isinstance(row, ast.List | ast.Tuple) else row.elts
+                yield from (cell for name, cell in zip(named, cells, strict=False) if name in passed)
+
+
+def _texts(node: ast.AST | None) -> list[str]:
+    """Return the texts in an expression; a value that is formatted into one parts its words."""
+    if isinstance(node, ast.JoinedStr):
+        return ["".join(str(part.value) if isinstance(part, ast.Constant) else "|" for part in node.values)]
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    return [text for child in ast.iter_child_nodes(node) for text in _texts(child)] if node else []
+
+
+def report(
+    modules: list[Module], show_arrows: bool = False, tests: Iterable[Module] = ()
+) -> tuple[list[str], list[str]]:
     """Return what was measured and which limits are exceeded, in lines."""
     arrows, lines, exceeded = find_arrows(modules), list[str](), list[str]()
     rooms: dict[str, list[Module]] = defaultdict(list)
@@ -217,13 +262,14 @@ def report(modules: list[Module], show_arrows: bool = False) -> tuple[list[str],
     exceeded += [f"a circle: {', '.join(sorted(circle))}" for circle in circles]
     modules_in_circles = find_circles((module.path, target.path) for module, target, _ in find_imports(modules))
     exceeded += [f"a circle of modules: {', '.join(sorted(circle))}" for circle in modules_in_circles]
-    found = list(measure_functions(modules))
+    found, pinned = list(measure_functions(modules)), list(find_pinned_sentences(tests))
     for what, limit, sizes in (
         ("floors", FLOORS, [(height, "")]),
         ("arrows", ARROWS, [(counted, "")]),
         ("lines of a file", FILE_LINES, [(module.lines, module.path) for module in modules]),
         ("lines of a function", FUNCTION_LINES, [(length, where) for where, length, _ in found]),
         ("parameters of a function", PARAMETERS, [(width, where) for where, _, width in found]),
+        ("sentences in match=", PINNED_SENTENCES, [(len(pinned), ", ".join(place.split(" ")[0] for place in pinned))]),
     ):
         said = [f"{what}: {size}, the limit is {limit}  {where}".strip() for size, where in sorted(sizes)[::-1]]
         lines += said[:1]
@@ -233,7 +279,7 @@ def report(modules: list[Module], show_arrows: bool = False) -> tuple[list[str],
 
 def main(arguments: list[str]) -> int:
     folder = next((Path(argument) for argument in arguments if not argument.startswith("-")), Path())
-    lines, exceeded = report(read_modules(folder), "--arrows" in arguments)
+    lines, exceeded = report(read_modules(folder), "--arrows" in arguments, read_modules(folder, ("tests",)))
     print("\n".join([*lines, *(f"exceeded: {line}" for line in exceeded)]))
     return 1 if exceeded else 0
 

@@ -152,6 +152,42 @@ def test_lines_of_a_function_are_from_its_name_to_its_end(tmp_path: Path) -> Non
     assert list(measure.measure_functions(measure.read_modules(tmp_path))) == [("bench/a.py:2 f", 6, 1)]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ('with pytest.raises(E, match="cannot be read"): ...', ["cannot be read"]),
+        ('with pytest.raises(E, match=r"a\\.csv: line 3 is not a row"): ...', [r"a\.csv: line 3 is not a row"]),
+        ('with pytest.raises(E, match=f"{one} is not here"): ...', ["| is not here"]),
+        ('with pytest.raises(E, match=re.escape("is not here")): ...', ["is not here"]),
+        ('with pytest.raises(E, match=r"\\bbpm\\b .*900.* line 2"): ...', []),
+        ("with pytest.raises(E, match=\"'no such name'\"): ...", []),
+        ('with pytest.raises(E, match="run bench/run.py now"): ...', []),
+        ('with pytest.raises(E, match="cannot read"): ...', []),
+        ('assert "cannot be read" in text', []),
+        (
+            """
+            @pytest.mark.parametrize(("change", "said"), [("a is not b", "'a'"), ("x", "must not be x")])
+            def test_it(change, said):
+                with pytest.raises(E, match=said): ...
+            """,
+            ["must not be x"],
+        ),
+        (
+            """
+            @pytest.mark.parametrize("said", ["must not be x", "'y'"])
+            def test_it(said):
+                with pytest.raises(E, match=said): ...
+            """,
+            ["must not be x"],
+        ),
+    ],
+)
+def test_sentences_that_tests_pin(tmp_path: Path, text: str, sentences: list[str]) -> None:
+    write(tmp_path, {"tests/test_a.py": text})
+    found = measure.find_pinned_sentences(measure.read_modules(tmp_path, ("tests",)))
+    assert [place.partition(" ")[2] for place in found] == sentences
+
+
 LIMITS = {
     "a circle": {"bench/low/a.py": "import bench.high.b", "bench/high/b.py": "import bench.low.a"},
     "a circle of modules": {"bench/a.py": "import bench.b", "bench/b.py": "def f():\n    from bench import a"},
@@ -162,6 +198,7 @@ LIMITS = {
     "lines of a file": {"bench/a.py": "x = 1\n" * (measure.FILE_LINES + 1)},
     "lines of a function": {"bench/a.py": "def f():\n" + "    x = 1\n" * measure.FUNCTION_LINES},
     "parameters of a function": {"bench/a.py": f"def f({PARAMETERS}): ..."},
+    "sentences in match=": {"tests/a.py": 'raises(E, match="is not here")\n' * (measure.PINNED_SENTENCES + 1)},
 }
 
 

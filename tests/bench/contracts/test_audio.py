@@ -136,7 +136,7 @@ class TestBadFiles:
         soundfile.write(path, _noise(1, 80_000)[0], 8000)
         assert read_audio(path).frames == pytest.approx(80_000, abs=3000)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(DataError, match=r"truncated|cannot be decoded"):
+        with pytest.raises(DataError, match=r"truncated|decoded"):
             read_audio(path)
 
     def test_stream_header_of_unknown_length_is_no_truncation(self, tmp_path: Path) -> None:
