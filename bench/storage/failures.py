@@ -77,17 +77,20 @@ class FailureGroup:
 def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
     """Put failures of one model and reason together, whatever the metric; those of one reason follow each other.
 
-    What kills the workers of several metrics alike is one failure and stands on one line. The reasons with most
-    failures come first.
+    Reasons that name their clip are one if they differ only in its prompt and seed, or after the last semicolon (as in
+    files of near names): a folder that lacks the files of many prompts has one line. What kills the
+    workers of several metrics alike is one failure and stands on one line. The reasons with most failures come first.
     """
     clips: dict[str, set[str]] = defaultdict(set)
     for failure in failures:
         clips[failure.reason].add(failure.clip)
     found: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
-        reason = failure.reason if len(clips[failure.reason]) > 1 else _without_names(failure)
+        reason = failure.reason
+        if len(clips[reason]) == 1 and (general := _without_names(failure)) != reason:
+            reason = general.rpartition("; ")[0] or general
         found.setdefault((failure.model, reason), []).append(failure)
-    groups = [_group(model, reason, members) for (model, reason), members in found.items()]
+    groups = [_group(model, members) for (model, _), members in found.items()]
     weight: dict[str, int] = {}
     for group in groups:
         weight[group.reason] = weight.get(group.reason, 0) + group.count
@@ -95,13 +98,13 @@ def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
     return sorted(groups, key=lambda group: (-weight[group.reason], place[group.reason], -group.count))
 
 
-def _group(model: str, reason: str, members: Sequence[Failure]) -> FailureGroup:
+def _group(model: str, members: Sequence[Failure]) -> FailureGroup:
     clips = list(dict.fromkeys(failure.clip for failure in members if failure.clip))
     several = len({failure.reason for failure in members}) > 1
     return FailureGroup(
         model,
         tuple(dict.fromkeys(failure.metric for failure in members)),
-        reason if several else members[0].reason,
+        _without_names(members[0]) if several else members[0].reason,
         len(members),
         len(clips),
         members[0].clip,
