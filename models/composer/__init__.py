@@ -1,4 +1,4 @@
-"""A rule-based composer as a music model: prompts become scores, and a soundfont plays them."""
+"""A rule-based composer as a music model: prompts become scores, which are played with a soundfont."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ REPERTOIRES = ("training", "reference")
 
 
 class Composer(MusicModel):
-    """Composes to the prompt's genre, key, tempo, instruments, mood and form; the seed decides what it leaves open.
+    """Composes in the prompt's genre, key, tempo, instruments, mood and form; the seed decides what it leaves open.
 
-    Six styles are known: choral, classical, dance, jazz, pop and rock; another genre, or none, goes to the nearest by
-    the words of genre and text, or else to pop. A longer duration gives the same piece, longer. The notes come with the
-    audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError` names the command that installs it.
+    Six styles are known: choral, classical, dance, jazz, pop and rock; another genre, or none, is mapped to the nearest
+    one by the words of genre and text, or else to pop. A longer duration gives the same piece, longer. The notes come
+    with the audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError` names the command that
+    installs it.
 
     Args:
         repertoire: one of two halves that share no instrument, progression or melodic rhythm: ``training``, or
-            ``reference`` to judge by what was trained on the other; None for all that is known.
+            ``reference`` for judging models trained on the other; None for everything.
 
     Raises:
         UsageError: another repertoire.
@@ -51,7 +52,7 @@ class Composer(MusicModel):
         return [render(self._notes(request), request.duration) for request in requests]
 
     def _notes(self, request: GenerationRequest) -> Notes:
-        """The score that is played."""
+        """Return the score that is played."""
         from models.composer.repertoire import Repertoire
         from models.composer.score import compose
 

@@ -1,4 +1,4 @@
-"""Where the composer's chance comes from: generators named by a string."""
+"""The composer's random generators, each named by a string."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import numpy as np
 
 
 def named_generator(name: str) -> np.random.Generator:
-    """A generator seeded by the SHA-256 of a name: one name, one sequence, whatever was drawn elsewhere."""
+    """Create a generator seeded by the SHA-256 of a name: one name, one sequence, whatever else was drawn."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest(), "big"))

@@ -1,4 +1,4 @@
-"""Known-answer controls: the composer's scores, spoiled by a known dose, and noise."""
+"""Controls with known answers: the composer's scores, spoiled by a known dose, and noise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOISE_RMS = 0.1  # -20 dB below full scale
 
 
 def off_key(notes: Notes, share: float, chance: np.random.Generator) -> Notes:
-    """Move a share of the pitched notes to pitch classes drawn uniformly, as near as possible to where they were.
+    """Move a share of the pitched notes to uniformly drawn pitch classes, as close as possible to the original pitch.
 
     Every note draws its rank and its new pitch class whatever the share is, so the notes moved at a smaller share
     are among those moved at a larger one, and to the same pitches. A twelfth of the draws keep the pitch class.
@@ -27,7 +27,7 @@ def off_key(notes: Notes, share: float, chance: np.random.Generator) -> Notes:
     Args:
         notes: any notes; drums stay.
         share: of the pitched notes, in [0, 1], rounded to whole notes.
-        chance: where ranks and pitch classes come from.
+        chance: generator of ranks and pitch classes.
     """
     pitched = [place for place, note in enumerate(notes.events) if not note.drum]
     ranks = chance.permutation(len(pitched))
@@ -43,14 +43,14 @@ def off_key(notes: Notes, share: float, chance: np.random.Generator) -> Notes:
 
 
 def loose(notes: Notes, sd: float, chance: np.random.Generator) -> Notes:
-    """Move every onset by a normal deviate; durations stay, and nothing starts before the beginning.
+    """Move every onset by a normal deviate; durations stay, and no note starts before 0.
 
     Every note draws its deviate whatever the spread is, so a larger spread scales the same deviations.
 
     Args:
         notes: notes whose quarter is known.
         sd: standard deviation in quarter notes, ≥ 0.
-        chance: where the deviates come from.
+        chance: generator of the deviates.
     """
     shifts = chance.standard_normal(len(notes.events)) * sd * (notes.quarter or 0.5)
     return replace(
@@ -105,7 +105,7 @@ class LooseComposer(Composer):
 
 
 class Noise(MusicModel):
-    """White Gaussian noise in stereo at -20 dB rms: what every metric of music should call no music at all.
+    """White Gaussian noise in stereo at -20 dB rms, in which every metric of music should find no music.
 
     The seed and the prompt's text decide the samples; a longer clip begins like a shorter one.
     """

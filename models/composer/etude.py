@@ -1,4 +1,4 @@
-"""Études for one instrument at one tempo: what onset detectors are tried on."""
+"""Études for one instrument at one tempo, to test onset detectors with."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ INSTRUMENTS: Mapping[str, Instrument] = {
 
 
 def etude(instrument: Instrument, bpm: float, division: int, duration: float, seed: int = 0) -> Notes:
-    """Even notes that wander about a scale; drums play hats, with kick and snare on the beats.
+    """Compose even notes that move along a scale; drums play hats, with kick and snare on the beats.
 
     Args:
         instrument: who plays.
-        bpm: quarter notes a minute.
-        division: notes to a quarter.
+        bpm: quarter notes per minute.
+        division: notes per quarter.
         duration: seconds, > 0.1; no note begins in the last 0.2 s.
         seed: decides pitches and velocities.
     """
@@ -68,7 +68,14 @@ def etude(instrument: Instrument, bpm: float, division: int, duration: float, se
 
 
 def play_etude(instrument: Instrument, bpm: float, division: int = 2, duration: float = 10.0) -> Audio:
-    """Render an étude; see `models.composer.render.render`."""
+    """Render an étude; see `models.composer.render.render`.
+
+    Args:
+        instrument: who plays.
+        bpm: quarter notes per minute.
+        division: notes per quarter.
+        duration: seconds, > 0.1.
+    """
     from models.composer.render import render
 
     return render(etude(instrument, bpm, division, duration), duration)

@@ -1,4 +1,4 @@
-"""Notes → a MIDI file's contents."""
+"""Notes → the contents of a MIDI file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def to_midi(notes: Notes) -> pretty_midi.PrettyMIDI:
-    """One track for each program and one for each drum kit, at the tempo of ``notes.quarter`` (else 120).
+    """Create one track for each program and one for each drum kit, at the tempo of ``notes.quarter`` (else 120).
 
     ``to_midi(notes).write(path)`` makes the file, with 960 ticks to the quarter note.
     """

@@ -58,7 +58,7 @@ def render(notes: Notes, duration: float | None = None) -> Audio:
 
 
 def _play(notes: Sequence[Note], frames: int) -> Sound:
-    """The dry sum of the notes, shape (2, frames); as many synthesizers as there are channels to fill."""
+    """Play the dry sum of the notes, shape (2, frames), with as many synthesizers as the channels need."""
     players = sorted({(note.program, note.drum) for note in notes})
     mixed = np.zeros((2, frames), dtype=np.float32)
     for first in range(0, len(players), CHANNELS):
@@ -91,7 +91,7 @@ def _synthesize(notes: Sequence[Note], channels: dict[tuple[int, bool], int], fr
 
 
 def _events(notes: Sequence[Note], channels: dict[tuple[int, bool], int]) -> list[tuple[int, bool, int, int, int]]:
-    """Sorted (frame, starts, channel, pitch, velocity): at one frame, notes end before others start."""
+    """Return sorted (frame, starts, channel, pitch, velocity): at one frame, notes end before others start."""
     events = []
     for note in notes:
         channel = channels[note.program, note.drum]
@@ -103,7 +103,7 @@ def _events(notes: Sequence[Note], channels: dict[tuple[int, bool], int]) -> lis
 
 
 def _limited(samples: Sound) -> Sound:
-    """Nothing changes below the knee; tanh bends what lies above it to stay under the ceiling."""
+    """Limit the peak: unchanged below the knee; above it, tanh keeps samples under the ceiling."""
     room = _CEILING - _KNEE
     over = np.maximum(np.abs(samples) - _KNEE, 0) / np.float32(room)
     return np.where(over > 0, np.sign(samples) * (_KNEE + room * np.tanh(over)), samples).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Two halves of what the composer plays, with nothing in common: one to train on, one to be judged by.
+"""Two halves of what the composer plays, with nothing in common: one for training, one for judging.
 
 A network that was trained on the composer's music would otherwise be compared with the very sounds, chords and rhythms
 it was trained on. The halves share genres, forms and voice leading; they share no soundfont program, no progression
@@ -16,8 +16,8 @@ from models.composer.styles import Style
 
 T = TypeVar("T")
 
-# General MIDI programs that can stand in for each other. What the first of a row plays in the training half, the second
-# plays in the other; so do all further ones of the row, in either half.
+# General MIDI programs that can replace each other. The training half plays the first of a row where the other half
+# plays the second; all further ones of the row are replaced likewise, in either half.
 _STAND_INS: tuple[tuple[int, ...], ...] = (
     (0, 1, 2, 3),  # pianos
     (4, 5),  # electric pianos
@@ -77,7 +77,7 @@ class Repertoire:
         return 0 if self.half == "training" else 1
 
     def of(self, style: Style) -> Style:
-        """A style with this half of its progressions and melodic rhythms; what there is one of stays."""
+        """Return a style with this half of its progressions and melodic rhythms; what it has only one of stays."""
         progressions = {
             mode: {letter: self._part(choices) for letter, choices in letters.items()}
             for mode, letters in style.progressions.items()
@@ -87,7 +87,7 @@ class Repertoire:
         return replace(style, progressions=progressions, manner=manner)
 
     def cast(self, notes: Notes) -> Notes:
-        """Notes played by this half's programs and drum kits.
+        """Return the notes played by this half's programs and drum kits.
 
         Programs for sound effects, which no style uses, stay.
         """

@@ -17,7 +17,7 @@ _BLOCK = 2**18  # frames of one Fourier transform
 
 @lru_cache(maxsize=1)
 def _response() -> tuple[npt.NDArray[np.complex128], int]:
-    """Spectrum of a stereo response, shape (2, bins), of mean power 1 from 150 Hz to 2 kHz, and its frames.
+    """Compute the spectrum of a stereo response, shape (2, bins), of mean power 1 from 150 Hz to 2 kHz, and its frames.
 
     Exponentially decaying Gaussian noise, independent left and right, is what the late part of a room's
     response sounds like (Moorer, "About this reverberation business", Computer Music Journal 3(2), 1979).
@@ -44,9 +44,9 @@ def _response() -> tuple[npt.NDArray[np.complex128], int]:
 
 
 def reverberate(mono: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The room's answer to a mono sound of shape (frames,): shape (2, frames), about as loud as the sound.
+    """Compute the room's response to a mono sound of shape (frames,): shape (2, frames), about as loud as the sound.
 
-    Blocks lie at fixed places, so the beginning of a sound is treated alike however long it goes on.
+    Blocks are at fixed places, so the beginning of a sound is processed the same however long it goes on.
     """
     spectrum, frames = _response()
     hop = _BLOCK - frames + 1

@@ -63,7 +63,8 @@ def compose(prompt: Prompt, seed: int, duration: float, repertoire: Repertoire |
 
 
 def _one_key_once(notes: Sequence[Note]) -> list[Note]:
-    """Of notes struck at once on one key of one instrument, the strongest; a key struck anew ends its last note."""
+    """Keep the strongest of notes struck at once on one key of one instrument; a key struck again ends its last
+    note."""
     keys: dict[tuple[int, bool, int], list[Note]] = {}
     for note in sorted(notes, key=lambda note: (note.onset, -note.velocity)):
         struck = keys.setdefault((note.program, note.drum, note.pitch), [])
@@ -88,7 +89,7 @@ def _form(style: Style, brief: Brief) -> str:
 
 def _section(letter: str, repeat: int, style: Style, brief: Brief, name: str) -> Section:
     choices = style.progressions[brief.key.mode]
-    # Letters that a style has no progressions for (a rondo's C) take the B material under another name.
+    # Letters for which a style has no progressions (a rondo's C) use the B material under another name.
     progressions = choices.get(letter) or choices["B"]
     chance = named_generator(f"{name}:material:{letter}")
     harmony = spell(_drawn(progressions, chance), brief.key, brief.beats)

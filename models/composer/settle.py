@@ -1,4 +1,4 @@
-"""From what a prompt wishes to a settled brief: chance fills in what is left open."""
+"""From a prompt's requests to a complete brief: what it leaves open is drawn at random."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.composer.writing.theory import MAJOR_KEYS, MINOR_KEYS, Key
 
 
 def settle(wishes: PromptRequests, style: Style, chance: np.random.Generator) -> Brief:
-    """Fill in what is left open: tempo within the style's range by pace and energy, key by mood, players by style."""
+    """Draw what is left open: tempo within the style's range by pace and energy, key by mood, players by style."""
     low, high = style.tempo
     pace = wishes.pace if wishes.pace is not None else 0.5 + 0.2 * wishes.energy + chance.uniform(-0.2, 0.2)
     tempo = round(low + (high - low) * min(1.0, max(0.0, float(pace))))

@@ -28,11 +28,11 @@ _LEVELS = """
     -19.3 -21.4 -20.6 -24.1 -20.0 -29.0 -19.2 -36.0 -31.1 -36.0 -14.0 -18.8 -17.7 -36.0 -35.0 -26.5
     """
 _LOUDNESS = tuple(float(level) for level in _LEVELS.split())
-_QUIETEST = -29.0  # LUFS; what is quieter still (sound effects) is left alone
+_QUIETEST = -29.0  # LUFS; quieter presets (sound effects) are left alone
 _DRUM_TRIM = -7.0  # dB; brings a kit to where the trimmed presets are
 
-# Where a player sits, from -1 (left) to 1 (right) as the audience sees a band or an orchestra; whoever is not
-# named sits in the middle.
+# Where a player sits, from -1 (left) to 1 (right) as the audience sees a band or an orchestra; players that are not
+# listed sit in the middle.
 _SEATS = {
     program: place
     for place, programs in {
@@ -52,17 +52,17 @@ _CLOSE = frozenset(range(26, 40)) | {87}
 
 
 def trim(program: int, drum: bool) -> float:
-    """Gain in dB, ≤ 0, after which all programs are about equally loud at equal velocity."""
+    """Return the gain in dB, ≤ 0, after which all programs are about equally loud at equal velocity."""
     return _DRUM_TRIM if drum else min(0.0, max(-16.0, _QUIETEST - _LOUDNESS[program]))
 
 
 def seat(program: int, drum: bool) -> float:
-    """Place between the loudspeakers, -1 (left) to 1 (right); drum kits bring their own."""
+    """Return the place between the loudspeakers, -1 (left) to 1 (right); drum kits have their own."""
     return 0.0 if drum else _SEATS.get(program, 0.0)
 
 
 def is_close(program: int, drum: bool) -> bool:
-    """Whether an instrument is miked close, so that it has little of the room around it."""
+    """Return whether an instrument is miked close, so that it has little of the room around it."""
     return drum or program in _CLOSE
 
 
@@ -76,7 +76,7 @@ def _soundfont() -> Path:
 
 
 def synthesizer() -> Any:
-    """A tinysoundfont synthesizer with the soundfont loaded; each time a fresh one, as voices have state.
+    """Create a tinysoundfont synthesizer with the soundfont loaded; a new one each time, as voices have state.
 
     Raises:
         MissingError: tinysoundfont or the soundfont is not installed.

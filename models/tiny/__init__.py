@@ -1,6 +1,6 @@
 """Checkpoints of a few hundred kilobytes: the published architectures with random weights.
 
-They are made and loaded by the same libraries as the published ones, so that the code that runs one runs the other;
+They are made and loaded by the same libraries as the published ones, so that code that runs one also runs the other;
 what they play is noise. The same seed gives the same weights, byte for byte, on every computer.
 """
 
@@ -109,7 +109,7 @@ def make_adapter(
 
 
 def network(kind: str, folder: Path) -> Any:
-    """The network that LoRA adapts, a torch module, of the checkpoint that `make` wrote into ``folder``.
+    """Open the network that LoRA adapts, a torch module, of the checkpoint that `make` wrote into ``folder``.
 
     Raises:
         UsageError: an unknown kind.
@@ -134,11 +134,11 @@ def _require_free(folder: Path) -> None:
 
 @contextmanager
 def _unnoticed() -> Iterator[None]:
-    """Print nothing, and leave torch's global generator as it was."""
+    """Print nothing, and restore torch's global generator."""
     import torch
 
     from bench.quiet import quiet_libraries
 
     with quiet_libraries(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of layers that the published architectures are made of
+        warnings.simplefilter("ignore", FutureWarning)  # about layers that the published architectures use
         yield

@@ -21,12 +21,12 @@ from models.tiny.weights import fill, fill_module
 
 RATE = 8000  # Hz
 CHANNELS = 4
-FLOW_GAIN = 0.1  # keeps rounding errors from growing from step to step, as they do not in a trained network
-LATENT_GAIN = 0.05  # brings what random weights encode to a size of about 1
+FLOW_GAIN = 0.1  # keeps rounding errors from growing from step to step, as in a trained network
+LATENT_GAIN = 0.05  # brings encodings by random weights to a size of about 1
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     vae = AutoencoderOobleck(
         encoder_hidden_size=2 * CHANNELS,  # the posterior has half as many channels as the encoder is wide
         downsampling_ratios=[8, 8, 8],
@@ -43,7 +43,7 @@ def build(seed: int) -> Iterator[Any]:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=8,
-        in_channels=3 * CHANNELS,  # what is there, where to generate, noise
+        in_channels=3 * CHANNELS,  # existing music, where to generate, noise
         audio_acoustic_hidden_dim=CHANNELS,
         sliding_window=16,
         encoder_hidden_size=16,
@@ -93,6 +93,6 @@ def _text_encoder() -> Qwen3Model:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = AceStepTransformer1DModel.from_pretrained(folder / "transformer")
     return model

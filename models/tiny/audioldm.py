@@ -19,7 +19,7 @@ LATENT_CHANNELS = 4
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     unet = UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -41,13 +41,13 @@ def build(seed: int) -> Iterator[Any]:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = UNet2DConditionModel.from_pretrained(folder / "unet")
     return model
 
 
 def mel_autoencoder() -> AutoencoderKL:
-    """Log-mel spectrogram (1, frames, 16) ↔ latent (4, frames / 4, 4)."""
+    """Build the autoencoder: log-mel spectrogram (1, frames, 16) ↔ latent (4, frames / 4, 4)."""
     return AutoencoderKL(
         in_channels=1,
         out_channels=1,
@@ -62,7 +62,7 @@ def mel_autoencoder() -> AutoencoderKL:
 
 
 def mel_vocoder() -> SpeechT5HifiGan:
-    """Log-mel spectrogram, a frame each 10 ms, → samples at 8 kHz."""
+    """Build the vocoder: log-mel spectrogram with a frame every 10 ms → samples at 8 kHz."""
     return SpeechT5HifiGan(
         SpeechT5HifiGanConfig(
             model_in_dim=MELS,
@@ -92,7 +92,7 @@ def clap_text_config() -> ClapTextConfig:
 
 
 def ddim_scheduler() -> DDIMScheduler:
-    """The schedule of the published checkpoints."""
+    """Build the schedule of the published checkpoints."""
     return DDIMScheduler(
         beta_start=0.0015,
         beta_end=0.0195,

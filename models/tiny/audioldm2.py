@@ -24,7 +24,7 @@ from models.tiny.weights import fill_module
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     unet = AudioLDM2UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -72,7 +72,7 @@ def build(seed: int) -> Iterator[Any]:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = AudioLDM2UNet2DConditionModel.from_pretrained(folder / "unet")
     return model
 

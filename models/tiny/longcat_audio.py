@@ -21,11 +21,11 @@ from models.tiny.weights import fill_module
 RATE = 8000  # Hz
 CHANNELS = 8
 STRIDES = (4, 8)
-OUTPUT_GAIN = 0.01  # brings what random weights play below full scale
+OUTPUT_GAIN = 0.01  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     vae = LongCatAudioDiTVae(
         channels=16,
         c_mults=[1, 2],
@@ -56,6 +56,6 @@ def build(seed: int) -> Iterator[Any]:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = LongCatAudioDiTTransformer.from_pretrained(folder / "transformer")
     return model

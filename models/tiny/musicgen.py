@@ -24,11 +24,11 @@ from models.tiny.weights import fill_module
 
 RATE = 8000  # Hz
 CODES = 64
-TEXT_WIDTH = 48  # other than the decoder's, so that a projection joins them, as in every published checkpoint
+TEXT_WIDTH = 48  # differs from the decoder's, so that a projection joins them, as in every published checkpoint
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The model and its processor."""
+    """Build the model and its processor."""
     decoder = MusicgenForCausalLM(
         MusicgenDecoderConfig(
             vocab_size=CODES,
@@ -74,6 +74,6 @@ def build(seed: int) -> Iterator[Any]:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = MusicgenForConditionalGeneration.from_pretrained(folder).decoder
     return model

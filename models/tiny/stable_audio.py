@@ -17,13 +17,13 @@ from models.tiny.weights import fill_module
 RATE = 8000  # Hz
 HOP = 512  # samples for each latent frame
 FRAMES = 160
-VELOCITY_GAIN = 0.1  # keeps rounding errors from growing from step to step, as they do not in a trained network
-LATENT_GAIN = 0.05  # brings what random weights encode to a size of about 1
-OUTPUT_GAIN = 0.02  # brings what random weights play below full scale
+VELOCITY_GAIN = 0.1  # keeps rounding errors from growing from step to step, as in a trained network
+LATENT_GAIN = 0.05  # brings encodings by random weights to a size of about 1
+OUTPUT_GAIN = 0.02  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     vae = AutoencoderOobleck(
         encoder_hidden_size=16,  # the posterior has half as many channels as the encoder is wide
         downsampling_ratios=[8, 8, 8],
@@ -65,6 +65,6 @@ def build(seed: int) -> Iterator[Any]:
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = StableAudioDiTModel.from_pretrained(folder / "transformer")
     return model

@@ -19,21 +19,21 @@ PATCH, STRIDE = 64, 8  # their product is the samples for each latent frame
 LATENT_CHANNELS = 8
 WIDTH = 32
 LONGEST = 32.0  # seconds
-VELOCITY_GAIN = 0.1  # keeps rounding errors from growing from step to step, as they do not in a trained network
-OUTPUT_GAIN = 0.1  # brings what random weights play below full scale
+VELOCITY_GAIN = 0.1  # keeps rounding errors from growing from step to step, as in a trained network
+OUTPUT_GAIN = 0.1  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """The pipeline."""
+    """Build the pipeline."""
     yield pipeline(seed)
 
 
 def pipeline(seed: int, distilled: bool = False, differential: bool = True) -> StableAudio3Pipeline:
-    """The pipeline of another kind too.
+    """Build the pipeline of another kind, too.
 
     Args:
         seed: of the weights.
-        distilled: whether its scheduler is the one of the distilled checkpoints.
+        distilled: whether its scheduler is that of the distilled checkpoints.
         differential: whether its attention is the difference of two, as in the medium checkpoints.
     """
     vae = AutoencoderSAME(
@@ -73,6 +73,6 @@ def pipeline(seed: int, distilled: bool = False, differential: bool = True) -> S
 
 
 def network(folder: Path) -> torch.nn.Module:
-    """The network that LoRA adapts."""
+    """Return the network that LoRA adapts."""
     model: torch.nn.Module = StableAudio3DiTModel.from_pretrained(folder / "transformer")
     return model

@@ -1,6 +1,6 @@
-"""Tokenizers with small vocabularies, which were trained once on the prompts of the genre suite and are kept.
+"""Tokenizers with small vocabularies, which were trained once on the prompts of the genre suite and are stored.
 
-Training again would not do: a unigram model's pieces differ from run to run. Both vocabularies cover ASCII.
+They are not trained again: a unigram model's pieces differ from run to run. Both vocabularies cover ASCII.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from transformers import GemmaTokenizer, Qwen2Tokenizer, RobertaTokenizer, T5Tok
 
 
 def t5_tokenizer(max_length: int = 128) -> Any:
-    """A T5 tokenizer with 400 unigram pieces."""
+    """Build a T5 tokenizer with 400 unigram pieces."""
     pieces = [(piece, score) for piece, score in _read("unigram.json")]
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=max_length)
 
 
 def roberta_tokenizer(max_length: int = 77) -> Any:
-    """A RoBERTa tokenizer with 511 byte-level pieces."""
+    """Build a RoBERTa tokenizer with 511 byte-level pieces."""
     content = _read("bpe.json")
     merges = [tuple(pair) for pair in content["merges"]]
     return RobertaTokenizer(vocab=content["vocab"], merges=merges, model_max_length=max_length)
 
 
 def gemma_tokenizer(max_length: int = 256) -> Any:
-    """A Gemma tokenizer with the pieces of `roberta_tokenizer`, in which ``▁`` stands for a space, and all bytes."""
+    """Build a Gemma tokenizer with the pieces of `roberta_tokenizer`, with ``▁`` for a space, and all bytes."""
     merges = [(a.replace("Ġ", "▁"), b.replace("Ġ", "▁")) for a, b in _read("bpe.json")["merges"]]
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -38,7 +38,7 @@ def gemma_tokenizer(max_length: int = 256) -> Any:
 
 
 def qwen_tokenizer(max_length: int = 32768) -> Any:
-    """A Qwen tokenizer with the byte-level pieces of `roberta_tokenizer`, and a token for each byte besides."""
+    """Build a Qwen tokenizer with the byte-level pieces of `roberta_tokenizer`, and a token for each byte."""
     content = _read("bpe.json")
     vocab = dict(content["vocab"])
     for sign in sorted(ByteLevel.alphabet()):

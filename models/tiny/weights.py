@@ -13,8 +13,8 @@ def fill(tensors: Mapping[str, torch.Tensor], seed: int) -> None:
     """Overwrite weights in place: each from a generator of its own, seeded by ``seed`` and the weight's name.
 
     Matrices and kernels get normal numbers with variance 1/fan-in, so that signals keep their size; the magnitudes of
-    weight-normalised layers become 1 and biases 0. Vectors that the library made constant, such as the gains of
-    normalisations, stay.
+    weight-normalized layers become 1 and biases 0. Vectors that the library made constant, such as the gains of
+    normalizations, stay.
     """
     for name, tensor in tensors.items():
         last = name.rpartition(".")[2]
@@ -29,7 +29,7 @@ def fill(tensors: Mapping[str, torch.Tensor], seed: int) -> None:
 
 
 def fill_module(module: torch.nn.Module, seed: int) -> None:
-    """`fill` for all parameters of a module, and for codebooks, which are buffers; ends in evaluation mode."""
+    """Fill all parameters of a module, and codebooks, which are buffers; ends in evaluation mode."""
     fill(dict(module.named_parameters()), seed)
     fill({name: buffer for name, buffer in module.named_buffers() if name.endswith(".embed")}, seed)
     module.eval()

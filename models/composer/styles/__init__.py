@@ -22,7 +22,7 @@ class Style:
     """How a genre is composed.
 
     Attributes:
-        tempo: usual slowest and fastest tempo in quarters a minute.
+        tempo: usual slowest and fastest tempo in quarters per minute.
         minor: share of pieces in minor.
         form: letters of the sections in order, repeated for as long as a piece lasts.
         progressions: for each mode and each letter the progressions to choose from, in roman numerals.
@@ -43,6 +43,6 @@ class Style:
 
 
 def style_named(name: str) -> Style:
-    """One of `models.composer.writing.prompt_parser.STYLES`, imported when asked for."""
+    """Return one of `models.composer.writing.prompt_parser.STYLES`, imported on first use."""
     style: Style = import_module(f"models.composer.styles.{name}").STYLE
     return style

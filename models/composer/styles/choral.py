@@ -19,7 +19,8 @@ _VOICE_LEVELS = (6, -3, -1, 3)  # the outer voices carry
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """Chords on quarters with ties in the lower voices, passing eighths between them, and a breath at the end."""
+    """Arrange chords on quarters with ties in the lower voices, passing eighths between them, and a breath at the
+    end."""
     band, level = brief.band, 82 + 9 * brief.energy + 4 * min(section.repeat, 2)
     spans = _pulses(section, 1.0)
     targets = [_target(section.melody, span.start) for span in spans]
@@ -42,7 +43,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
 
 
 def _accompaniment(part: str, program: int, lines: list[list[Tone]], section: Section, level: float) -> list[Note]:
-    """Plucked and struck instruments break the chords; sustaining ones double voices."""
+    """Accompany the choir: plucked and struck instruments break the chords; sustaining ones double voices."""
     if part == "bass":
         return parts.tune(lines[BASS], section, program, level - 12, octaves=0)
     if part == "counter":
@@ -53,7 +54,7 @@ def _accompaniment(part: str, program: int, lines: list[list[Tone]], section: Se
 
 
 def _pulses(section: Section, pulse: float) -> list[Span]:
-    """The harmony in steps of at most so many quarters; the last bar's chord stays whole."""
+    """Split the harmony into steps of at most so many quarters; the last bar's chord stays whole."""
     last = (section.bars - 1) * section.beats
     steps = []
     for start, length, chord in section.harmony:
@@ -72,9 +73,9 @@ def _target(melody: tuple[Tone, ...], start: float) -> int:
 
 
 def _with_passing_notes(voices: Voices, spans: list[Span], key: Key, chance: np.random.Generator) -> list[list[Tone]]:
-    """Four lines in which some leaps of a third are filled by step, wherever that makes no parallels.
+    """Return four lines in which some leaps of a third are filled by step, wherever that makes no parallels.
 
-    Repeated pitches within one chord are tied, so that voices with nothing new to say do not repeat themselves.
+    Repeated pitches within one chord are tied, so that voices that do not move do not repeat themselves.
     """
     middle = voices.copy()  # what sounds in the second half of each chord
     for place in range(len(spans) - 1):
@@ -91,7 +92,7 @@ def _with_passing_notes(voices: Voices, spans: list[Span], key: Key, chance: np.
 
 
 def _line(voice: int, pitches: list[int], passing: list[int], spans: list[Span]) -> list[Tone]:
-    """One voice: a tone for each chord, split where a passing note follows, tied to an equal one before it."""
+    """Return one voice: a tone for each chord, split before a passing note, tied to an equal one before it."""
     line: list[Tone] = []
     for span, pitch, after in zip(spans, pitches, passing, strict=True):
         length = span.length if after == pitch else span.length / 2

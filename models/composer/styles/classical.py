@@ -20,7 +20,7 @@ _KEYS, _PLUCKED = range(16), (24, 25, 45, 46)
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """The tune over its accompaniment; when a section returns, it is ornamented or doubled."""
+    """Arrange the tune over its accompaniment; when a section returns, it is ornamented or doubled."""
     band = brief.band
     level = 84 + 8 * brief.energy + (5 if section.letter == "B" else 0)
     melody = _ornamented(section, chance) if section.repeat else section.melody
@@ -62,7 +62,7 @@ def _accompaniment(
 
 
 def _ornamented(section: Section, chance: np.random.Generator) -> tuple[Tone, ...]:
-    """The tune with some of its quarters turned into two eighths that lean on the next note by step."""
+    """Return the tune with some of its quarters split into two eighths that move to the next note by step."""
     tones: list[Tone] = []
     for tone, following in zip(section.melody, (*section.melody[1:], None), strict=True):
         step = following.pitch - tone.pitch if following else 0

@@ -34,7 +34,7 @@ _LEVELS = {36: 14, 39: 0, 42: -32, 46: -16, 38: -14, 49: -10, 70: -28}
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """The kick never stops; what changes from section to section is bass figure, stabs, arpeggio and hook."""
+    """Arrange a section: the kick never stops; bass figure, stabs, arpeggio and hook change between sections."""
     band, drop = brief.band, section.letter == "B"
     level = 86 + 5 * brief.energy + (6 if drop else 0)
     notes = parts.tune(section.melody, section, band.lead, level + 10, touch=0.85)
@@ -57,7 +57,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
 
 
 def _pumping(section: Section, program: int, level: float) -> list[Note]:
-    """A pad that breathes with the kick, as a compressor keyed by it would make it: it swells after every beat."""
+    """Play a pad that swells after every beat, as if a compressor were keyed by the kick."""
     return [
         parts.played(bar * section.beats + beat + 0.25, 0.7, note.pitch, level, program)
         for note in parts.held(section, program, level, 55, 76)

@@ -29,7 +29,7 @@ _BRUSHES = 40
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """The head first; when a section returns, the tune is played as a solo over it."""
+    """Arrange the head first; when a section returns, the tune is played as a solo over it."""
     band, bossa = brief.band, "bossa" in brief.traits
     level = 84 + 5 * brief.energy
     notes = parts.tune(section.melody, section, band.lead, level + 12, touch=0.9)
@@ -61,7 +61,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
 
 
 def _rootless(section: Section) -> Section:
-    """The section with third, fifth, seventh and ninth for chords, as a pianist plays them over a bass."""
+    """Return the section with third, fifth, seventh and ninth as its chords, as a pianist plays them over a bass."""
     spans = []
     for span in section.harmony:
         chord = span.chord
@@ -75,7 +75,7 @@ def _rootless(section: Section) -> Section:
 
 
 def _walking(section: Section, program: int, velocity: float, chance: np.random.Generator) -> list[Note]:
-    """A note on every beat: the root as a chord enters, then chord and scale tones, a step into the next root."""
+    """Play a note on every beat: the root as a chord enters, then chord and scale tones, a step into the next root."""
     low, high = 28, 50
     pitch = near(section.harmony[0].chord.root, 38)
     notes = []

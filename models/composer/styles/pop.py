@@ -32,7 +32,7 @@ _LEVELS = {36: 6, 42: -30, 46: -26, 49: -14, 39: -8, 37: -6, 54: -20, 70: -22}
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """Verses (A) are thin, choruses (B) full; grooves change from section to section, never within one."""
+    """Arrange a section: verses (A) are thin, choruses (B) full; grooves change only between sections."""
     band, chorus = brief.band, section.letter == "B"
     level = 84 + 6 * brief.energy + (7 if chorus else 0)
     notes = parts.tune(section.melody, section, band.lead, level + 16)

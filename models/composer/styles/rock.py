@@ -39,7 +39,7 @@ _LEVELS = {36: 8, 38: 4, 42: -22, 46: -20, 51: -22, 49: -8, 39: -6, 57: -8}
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """Verses (A) chug with closed hi-hat, choruses (B) ring with open chords and crash or ride."""
+    """Arrange a section: verses (A) chug with closed hi-hat, choruses (B) ring with open chords and crash or ride."""
     band, chorus = brief.band, section.letter == "B"
     level = 90 + 6 * brief.energy + (6 if chorus else 0)
     notes = parts.tune(section.melody, section, band.lead, level + 12)
@@ -76,7 +76,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
 def _power_chords(
     section: Section, program: int, patterns: tuple[str, ...], level: float, octave: int = 0
 ) -> list[Note]:
-    """Root, fifth and octave; soft strokes are palm-muted, which is to say short."""
+    """Play root, fifth and octave; soft strokes are palm-muted, so they are short."""
     notes = []
     for bar in range(section.bars):
         for hit in hits(patterns[bar % len(patterns)], section.beats):

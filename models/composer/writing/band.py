@@ -9,7 +9,7 @@ import numpy as np
 
 from models.composer.writing.instruments import STYLE_KIT, Scoring
 
-# For each family of General MIDI programs, the parts it can take, the most natural first.
+# The parts that each family of General MIDI programs can take, the most natural first.
 _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
     (range(8), ("chords", "lead", "counter")),  # pianos
     (range(8, 16), ("lead", "counter", "chords")),  # mallets and bells
@@ -46,7 +46,7 @@ _SELF_SUFFICIENT = frozenset((*range(8), 11, 12, *range(16, 22), *range(23, 31),
 
 _PARTS = ("lead", "chords", "bass", "pad", "counter")
 
-# The range in which an instrument sings a tune, by family.
+# The range in which an instrument plays a tune, by family.
 _RANGES: tuple[tuple[range, tuple[int, int]], ...] = (
     (range(6), (64, 86)),
     (range(6, 8), (62, 84)),
@@ -95,7 +95,7 @@ class Ensemble:
 class Band:
     """Who plays what: General MIDI programs, None where nobody does.
 
-    ``inner`` are the instruments for which no part of their own was left; they hold inner voices.
+    ``inner`` are the instruments that no part of their own was left for; they hold inner voices.
     """
 
     lead: int
@@ -108,9 +108,9 @@ class Band:
 
 
 def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Generator) -> Band:
-    """Give every wished instrument a part, and fill the parts left from a band of the style that resembles the wish.
+    """Give every requested instrument a part, and fill the remaining ones from a band of the style that resembles it.
 
-    Players that can do it all (a pianist, a guitarist) play every part themselves if they are to play alone.
+    Players that can do everything (a pianist, a guitarist) play every part themselves if they are to play alone.
     """
     resemblance = [sum(program in _players(ensemble) for program in scoring.programs) for ensemble in ensembles]
     strangers = [sum(program not in scoring.programs for program in _players(ensemble)) for ensemble in ensembles]
@@ -119,7 +119,7 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
     ensemble = likeliest[int(chance.integers(len(likeliest)))]
     parts: dict[str, int | None] = {}
     inner = []
-    # Those who can do one thing only come first, then all in the order of the text.
+    # Those who can play only one part come first, then all in the order of the text.
     for program in sorted(scoring.programs, key=lambda program: len(_abilities(program)) > 1):
         usually = [part for part in _PARTS if program in getattr(ensemble, part)]
         part = next((part for part in (*usually, *_abilities(program)) if part not in parts), None)
@@ -158,5 +158,5 @@ def _abilities(program: int) -> tuple[str, ...]:
 
 
 def tune_range(program: int) -> tuple[int, int]:
-    """Lowest and highest MIDI pitch at which an instrument plays a tune."""
+    """Return the lowest and highest MIDI pitch at which an instrument plays a tune."""
     return next((span for family, span in _RANGES if program in family), (60, 81))

@@ -1,4 +1,4 @@
-"""A settled brief: everything that a piece is, before a note is written."""
+"""A complete brief: all decisions about a piece, made before a note is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Brief:
     """What to compose.
 
     Attributes:
-        bpm: quarter notes a minute.
+        bpm: quarter notes per minute.
         key: the key.
         beats: quarters in a bar.
         band: who plays.

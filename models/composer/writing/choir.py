@@ -23,7 +23,7 @@ Voices = npt.NDArray[np.int64]
 def four_parts(harmony: Sequence[Span], targets: Sequence[int], key: Key) -> Voices:
     """Set chords for soprano, alto, tenor and bass.
 
-    Voices keep their ranges and neither cross nor meet; neighbours among the upper three are at most an octave
+    Voices keep their ranges and neither cross nor meet; neighbors among the upper three are at most an octave
     apart. No two voices move in fifths, octaves or unisons one after another, in the same or in opposite directions.
     Leading tones and sevenths are not doubled and resolve by step where the next chord allows; voices move as little
     as they can while the soprano follows its targets. Any two sections in one key that begin and end on the tonic
@@ -59,7 +59,7 @@ def four_parts(harmony: Sequence[Span], targets: Sequence[int], key: Key) -> Voi
 
 
 def parallels(voices: Voices) -> list[int]:
-    """Places where two voices move from one fifth, octave or unison to the next; voices has shape (moments, 4)."""
+    """Return places where two voices move from one fifth, octave or unison to the next; voices: shape (moments, 4)."""
     wrong = set()
     for upper, lower in _PAIRS:
         intervals = (voices[:, upper] - voices[:, lower]) % 12
@@ -70,7 +70,7 @@ def parallels(voices: Voices) -> list[int]:
 
 
 def _voicings(harmony: Chord, leading: int) -> Voices:
-    """All complete voicings of a chord, shape (voicings, 4)."""
+    """Return all complete voicings of a chord, shape (voicings, 4)."""
     soprano, alto, tenor = (np.array(ladder(harmony.tones, *RANGES[voice])) for voice in range(3))
     bass = np.array(ladder((harmony.bass,), *RANGES[BASS]))
     grid = np.stack(np.meshgrid(soprano, alto, tenor, bass, indexing="ij"), axis=-1).reshape(-1, 4)
@@ -89,7 +89,7 @@ def _voicings(harmony: Chord, leading: int) -> Voices:
 
 
 def _home(options: Voices, soprano: int) -> Voices:
-    """The one voicing of the tonic chord that sections begin and end with, the soprano on the tonic."""
+    """Return the one voicing of the tonic chord that sections begin and end with, the soprano on the tonic."""
     wanted = np.array([soprano, soprano - 5, soprano - 9, soprano - 24])
     distance = np.abs(options - wanted).sum(axis=1) + 99 * (options[:, SOPRANO] % 12 != soprano % 12)
     nearest: Voices = options[[int(distance.argmin())]]
@@ -97,7 +97,7 @@ def _home(options: Voices, soprano: int) -> Voices:
 
 
 def _lonely(options: Voices, harmony: Chord, target: int) -> npt.NDArray[np.float64]:
-    """What a voicing costs by itself: distance from the soprano's target, doubled thirds, wide gaps."""
+    """Compute the cost of each voicing by itself: distance from the soprano's target, doubled thirds, wide gaps."""
     cost: npt.NDArray[np.float64] = 0.7 * np.abs(options[:, SOPRANO] - target).astype(np.float64)
     cost += 2.0 * ((options % 12 == harmony.third).sum(axis=1) > 1)
     cost += 0.15 * np.maximum(options[:, ALTO] - options[:, TENOR] - 9, 0)
@@ -106,7 +106,7 @@ def _lonely(options: Voices, harmony: Chord, target: int) -> npt.NDArray[np.floa
 
 
 def _moves(before: Voices, after: Voices, old: Chord, new: Chord, leading: int) -> npt.NDArray[np.float64]:
-    """What every move from one voicing to another costs, shape (before, after)."""
+    """Compute the cost of every move from one voicing to another, shape (before, after)."""
     a, b = before[:, None, :], after[None, :, :]
     motion = b - a
     size = np.abs(motion)
@@ -122,7 +122,7 @@ def _moves(before: Voices, after: Voices, old: Chord, new: Chord, leading: int) 
     outer = (b[..., SOPRANO] - b[..., BASS]) % 12
     similar = np.sign(motion[..., SOPRANO]) * np.sign(motion[..., BASS]) > 0
     cost += 5.0 * (similar & np.isin(outer, (0, 7)) & (size[..., SOPRANO] > 2))
-    for upper in range(3):  # no voice goes beyond where its neighbour just was
+    for upper in range(3):  # no voice goes beyond where its neighbor just was
         cost += 3.0 * ((b[..., upper + 1] > a[..., upper]) | (b[..., upper] < a[..., upper + 1]))
     if leading in old.tones and (leading + 1) % 12 in new.tones:
         cost += (5.0 * ((a % 12 == leading) & (motion != 1) & (motion != 0))).sum(axis=2)

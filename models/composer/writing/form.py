@@ -55,18 +55,18 @@ class Section:
         return float(self.bars * self.beats)
 
     def bar(self, number: int) -> tuple[Span, ...]:
-        """The chords of one bar, counted from 0."""
+        """Return the chords of one bar, counted from 0."""
         first, last = number * self.beats, (number + 1) * self.beats
         return tuple(span for span in self.harmony if first <= span.start < last)
 
 
 def chord_at(harmony: Sequence[Span], start: float) -> Span:
-    """The chord that sounds at a moment, in quarters from the beginning of the first."""
+    """Return the chord that sounds at a moment, in quarters from the beginning of the first."""
     return harmony[max(0, bisect_right(harmony, start, key=lambda span: span.start) - 1)]
 
 
 def spell(progression: str, key: Key, beats: int) -> tuple[Span, ...]:
-    """``"I | vi IV | V7"`` → the chords of its bars; several chords share a bar evenly, on whole quarters."""
+    """Spell ``"I | vi IV | V7"`` as the chords of its bars; several chords share a bar evenly, on whole quarters."""
     spans = []
     for number, bar in enumerate(progression.split("|")):
         figures = bar.split()

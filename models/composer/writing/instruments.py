@@ -100,7 +100,7 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
     )
 )
 
-STYLE_KIT = -1  # drums are asked for, whichever the style uses
+STYLE_KIT = -1  # drums are requested, with whichever kit the style uses
 
 _KITS: tuple[tuple[str, int], ...] = (
     (r"brush(?:es|ed)(?: (?:drums?|snare))?", 40),
@@ -114,7 +114,7 @@ _KITS: tuple[tuple[str, int], ...] = (
 )
 _WITHOUT = re.compile(r"\b(?:no|without(?: any)?|minus)\s+((?:\w+[ -]?){1,2})")
 
-# A word for a whole family says nothing new after one of its members has been named: "an alto saxophone ... the
+# A word for a whole family adds nothing after one of its members has been named: "an alto saxophone ... the
 # saxophone". Families by program.
 _FAMILIES = {r"sax(?:ophone)?s?|saxophonist": range(64, 68), r"guitars?|guitarist": range(24, 32)}
 
@@ -127,7 +127,7 @@ class Scoring(NamedTuple):
         excluded: programs that the text rules out.
         kit: the drum kit's program, `STYLE_KIT`, or None if the text says nothing of drums.
         drumless: whether drums are ruled out.
-        alone: whether nobody plays but those who are named.
+        alone: whether only the named players play.
     """
 
     programs: tuple[int, ...]
@@ -138,7 +138,7 @@ class Scoring(NamedTuple):
 
 
 def read_scoring(text: str, style: str) -> Scoring:
-    """The instruments that a text names, as players of a style understand them."""
+    """Parse the instruments that a text names, as the style interprets the words."""
     text = text.lower()
     unwanted = " ; ".join(_WITHOUT.findall(text))
     text = _WITHOUT.sub(" ", text)

@@ -12,7 +12,7 @@ from models.composer.writing.form import Span, Tone, chord_at
 from models.composer.writing.rhythm import Hit, hits
 from models.composer.writing.theory import Key, chord_scale, ladder, near, tonic
 
-# What the two-bar units of eight bars are: periods and sentences, whose repetitions make the tune memorable.
+# The two-bar units that eight bars consist of: periods and sentences, whose repetitions make the tune memorable.
 _PLANS = ("abac", "aabc", "abad", "aaab")
 
 # Chances of moving by -3 ... 4 scale steps while the line tends upwards; mirrored while it tends downwards.
@@ -57,7 +57,7 @@ def melody(
         key: the key.
         span: lowest and highest MIDI pitch, at least an octave apart.
         manner: how the style's tunes go.
-        chance: where the choices come from.
+        chance: generator of the choices.
     """
     end = harmony[-1].start + harmony[-1].length
     units = -(-round(end) // (2 * beats))
@@ -81,7 +81,7 @@ def _motif(favourite: str, closing: bool, beats: int, manner: Manner, chance: np
     rhythm = hits(first, beats) + tuple(hit._replace(start=hit.start + beats) for hit in hits(second, beats))
     steps, tendency, leap = [0], 1 if chance.random() < 0.6 else -1, 0
     while len(steps) < len(rhythm):
-        # A leap is answered by a step back, as in most singable tunes.
+        # A leap is followed by a step back, as in most singable tunes.
         move = -int(np.sign(leap)) if leap else tendency * int(chance.choice(_MOVES, p=_UPWARDS))
         leap = 0 if leap or abs(move) < 3 else move
         steps.append(steps[-1] + (move if abs(steps[-1] + move) <= 5 else -move))
@@ -93,7 +93,7 @@ def _motif(favourite: str, closing: bool, beats: int, manner: Manner, chance: np
 def _fitted(
     motif: Motif, begin: float, centre: int, harmony: Sequence[Span], beats: int, key: Key, span: tuple[int, int]
 ) -> list[Tone]:
-    """A motif on the chords of its place."""
+    """Fit a motif to the chords of its place."""
     low, high = span
     end = harmony[-1].start + harmony[-1].length
     anchor = None
@@ -120,7 +120,7 @@ def _fitted(
 
 
 def _closed(tones: list[Tone], harmony: Sequence[Span], key: Key, span: tuple[int, int]) -> tuple[Tone, ...]:
-    """The tune with its last two notes made a cadence."""
+    """Return the tune with its last two notes made into a cadence."""
     final = chord_at(harmony, tones[-1].start).chord
     goal = tonic(key) if tonic(key) in final.tones else final.root
     last = _within(near(goal, tones[-1].pitch), span)

@@ -1,6 +1,9 @@
 """Parts that bands of every style play: tunes, second voices, chords, basses, drums.
 
 Each function returns notes whose onset and duration are in quarters from the section's beginning.
+
+Common arguments: ``program`` is a General MIDI program (a kit for drums), ``velocity`` a MIDI velocity from 1 to 127,
+``low``, ``high`` and ``centre`` are MIDI pitches, and ``touch`` is the share of its length that a note sounds.
 """
 
 from __future__ import annotations
@@ -17,14 +20,14 @@ Voicing = tuple[int, ...]
 
 
 def played(start: float, length: float, pitch: int, velocity: float, program: int, drum: bool = False) -> Note:
-    """One note in quarters, its velocity kept within 1 to 127."""
+    """Create one note in quarters, its velocity kept within 1 to 127."""
     return Note(start, length, pitch, round(min(127.0, max(1.0, velocity))), program, drum)
 
 
 def tune(
     tones: Sequence[Tone], section: Section, program: int, velocity: float, *, octaves: int = 0, touch: float = 0.95
 ) -> list[Note]:
-    """A melody with the swell of its four-bar phrases; ``touch`` is the share of its length that a note sounds."""
+    """Play a melody with the swell of its four-bar phrases; ``touch`` is the share of its length that a note sounds."""
     phrase = 4.0 * section.beats
     return [
         played(
@@ -39,7 +42,7 @@ def tune(
 
 
 def below(section: Section, low: int, *, unison: bool = False) -> list[Tone]:
-    """A second voice to the melody: in thirds and sixths under it, of the chord on beats; or the octave it fits."""
+    """Write a second voice below the melody: thirds and sixths, chord tones on beats; or an octave that fits."""
     voice = []
     for tone in section.melody:
         pitch = tone.pitch
@@ -56,7 +59,7 @@ def below(section: Section, low: int, *, unison: bool = False) -> list[Tone]:
 
 
 def inner_line(section: Section, centre: int, member: int, length: float) -> list[Tone]:
-    """A quiet line that holds one chord tone after another, each the nearest to the last.
+    """Write a quiet line that holds one chord tone after another, each the nearest to the last.
 
     ``member`` counts chord tones from the root and says where the line begins; ``length`` is the longest note in
     quarters.
@@ -75,7 +78,7 @@ def inner_line(section: Section, centre: int, member: int, length: float) -> lis
 
 
 def voicings(harmony: Sequence[Span], low: int, high: int) -> list[Voicing]:
-    """Chords in close position between two pitches, each as near as possible to the one before.
+    """Return chords in close position between two pitches, each as close as possible to the one before.
 
     The range must span at least 16 semitones, so that every inversion of every chord fits somewhere.
     """
@@ -100,7 +103,7 @@ def _distance(a: Voicing, b: Voicing) -> float:
 
 
 def held(section: Section, program: int, velocity: float, low: int = 55, high: int = 76) -> list[Note]:
-    """Chords held for as long as they last."""
+    """Play chords, each held for as long as it lasts."""
     return [
         played(span.start, span.length * 0.97, pitch, velocity, program)
         for span, voicing in zip(section.harmony, voicings(section.harmony, low, high), strict=True)
@@ -111,7 +114,7 @@ def held(section: Section, program: int, velocity: float, low: int = 55, high: i
 def comped(
     section: Section, program: int, patterns: Sequence[str], velocity: float, low: int, high: int, touch: float = 0.9
 ) -> list[Note]:
-    """Chords struck in the rhythm of one-bar patterns, taken in turn."""
+    """Play chords in the rhythm of one-bar patterns, taken in turn."""
     chords = dict(zip(section.harmony, voicings(section.harmony, low, high), strict=True))
     notes = []
     for bar in range(section.bars):
@@ -125,7 +128,7 @@ def comped(
 def broken(
     section: Section, program: int, pattern: str, velocity: float, low: int, high: int, length: float | None = None
 ) -> list[Note]:
-    """Chords played one tone after another: digits in a one-bar pattern count the voicing's tones from below.
+    """Play chords one tone after another: digits in a one-bar pattern count the voicing's tones from below.
 
     A digit beyond the voicing continues an octave up; ``.`` rests. ``length`` in quarters overrides the slot's.
     """
@@ -149,7 +152,8 @@ def broken(
 def bass_line(
     section: Section, program: int, patterns: Sequence[str], velocity: float, centre: int = 36, touch: float = 0.92
 ) -> list[Note]:
-    """A bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` its octave, ``-`` held, ``.`` rest."""
+    """Play a bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` its octave, ``-`` held, ``.``
+    rest."""
     notes = []
     for bar in range(section.bars):
         slots = patterns[bar % len(patterns)].replace(" ", "")
@@ -173,7 +177,7 @@ def bass_line(
 def drummed(
     section: Section, kit: int, groove: Mapping[int, Sequence[str]], velocity: float, levels: Mapping[int, int]
 ) -> list[Note]:
-    """Percussion: for each General MIDI percussion key its one-bar patterns, taken in turn.
+    """Play percussion: for each General MIDI percussion key its one-bar patterns, taken in turn.
 
     ``levels`` raises or lowers the velocity of single instruments.
     """
@@ -187,7 +191,7 @@ def drummed(
 
 
 def inner(section: Section, program: int, number: int, velocity: float) -> list[Note]:
-    """A part for an instrument that has none of its own: timpani at the phrases' corners, else an inner voice."""
+    """Play an instrument without a part of its own: timpani at the phrases' corners, else an inner voice."""
     if program == 47:
         return _timpani(section, velocity)
     low_brass = program in (42, 57, 58, 70)
@@ -196,7 +200,7 @@ def inner(section: Section, program: int, number: int, velocity: float) -> list[
 
 
 def _timpani(section: Section, velocity: float) -> list[Note]:
-    """Root strokes where every second bar begins, and a crescendo of eighths into every fourth."""
+    """Play root strokes where every second bar begins, and a crescendo of eighths into every fourth."""
     notes = []
     for bar in range(section.bars):
         start = float(bar * section.beats)
@@ -212,7 +216,7 @@ def _timpani(section: Section, velocity: float) -> list[Note]:
 
 
 def between(section: Section, start: float, low: int, high: int) -> int:
-    """The scale tone nearest to halfway between two pitches, at a moment's chord."""
+    """Return the scale tone nearest to halfway between two pitches, at a moment's chord."""
     tones = chord_scale(section.key, chord_at(section.harmony, start).chord)
     middle = (low + high) / 2
     return min(ladder(tones, min(low, high), max(low, high)), key=lambda pitch: (abs(pitch - middle), pitch))

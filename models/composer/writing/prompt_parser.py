@@ -11,7 +11,7 @@ from models.composer.writing.theory import Key
 
 STYLES = ("choral", "classical", "dance", "jazz", "pop", "rock")
 
-# Words for styles outside the six, and the nearest of the six. Looked for in the genre first, then in the text.
+# Words for styles outside the six, and the nearest of the six. Searched for in the genre first, then in the text.
 _STYLE_WORDS = {
     "choral": r"choral|choirs?|chorale|hymn|motet|a cappella|gregorian|chant|mass|requiem|madrigal|gospel",
     "jazz": r"jazz\w*|swing|bebop|bop|big band|bossa|dixieland|ragtime|walking bass",
@@ -22,13 +22,13 @@ _STYLE_WORDS = {
     "pop": r"pop|folk|country|r&b|soul|funk|hip[- ]?hop|rap|reggae|latin|singer|ballad|lo-?fi",
 }
 
-# Absolute tempo terms in quarters a minute, the middle of what metronomes print; "slow" and "fast" depend on style.
+# Absolute tempo terms in quarters per minute, the middle of what metronomes print; "slow" and "fast" depend on style.
 _TEMPO_TERMS = {
     "largo": 52, "larghetto": 62, "lento": 54, "adagio": 68, "andante": 84, "andantino": 90, "moderato": 108,
     "allegretto": 116, "allegro": 132, "vivace": 150, "presto": 172,
 }  # fmt: skip
 
-# Word → (mode or "", energy from -2 to 2). What a word does to pace and loudness follows from its energy.
+# Word → (mode or "", energy from -2 to 2). Pace and loudness follow from the energy.
 _MOODS: tuple[tuple[str, str, float], ...] = (
     (r"sad|sorrow\w*|mourn\w*|lament\w*|tragic|grie\w+|melanchol\w+|wistful|lonely|bittersweet|tearful", "minor", -1),
     (r"dark|sombre|somber|brooding|ominous|haunting|mysterious|eerie|tense|smoky|moody|gloomy|bleak", "minor", 0),
@@ -63,10 +63,10 @@ class PromptRequests:
     """What a prompt asks for.
 
     Attributes:
-        style: one of `STYLES`; a genre outside them, or none, goes to the nearest by its words and the text's, or else
-            to pop.
+        style: one of `STYLES`; a genre outside them, or none, is mapped to the nearest by its words and the text's, or
+            else to pop.
         scoring: the instruments.
-        bpm: quarters a minute, or None.
+        bpm: quarters per minute, or None.
         pace: place in the style's tempo range that words like "slow" ask for, 0 to 1, or None.
         key: the key, or None.
         mode: ``major`` or ``minor`` where words of mood ask for one, or None.
@@ -98,7 +98,7 @@ _TRAITS = {
 
 
 def parse_prompt(prompt: Prompt) -> PromptRequests:
-    """Read a prompt. Its fields (genre, bpm, key) come before its words."""
+    """Read a prompt. Its fields (genre, bpm, key) take precedence over its words."""
     text = prompt.text
     style = _style(prompt)
     moods = [(mode, energy) for words, mode, energy in _MOODS for _ in re.findall(rf"\b(?:{words})\b", text, re.I)]
@@ -157,9 +157,9 @@ def _pace(text: str) -> float | None:
 
 
 def _key(text: str) -> Key | None:
-    """A key written out: capital tonic, ``sharp``/``flat`` or a sign, then the mode.
+    """Find a key written out: capital tonic, ``sharp``/``flat`` or a sign, then the mode.
 
-    A bare ``A minor`` at a sentence's beginning, as in "A minor setback", is no key.
+    A bare ``A minor`` at a sentence's beginning, as in "A minor setback", is not a key.
     """
     pattern = r"\b([A-G])(?:\s?([#♯b♭])|[ -](sharp|flat))?[ -]?\s?(major|minor)\b"
     for match in re.finditer(pattern, text):

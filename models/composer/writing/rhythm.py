@@ -1,4 +1,4 @@
-"""Rhythms written as one would tap them: ``"x--- x-x- X--- ..x-"`` is one bar in slots of equal length.
+"""Rhythms as text: ``"x--- x-x- X--- ..x-"`` is one bar in slots of equal length.
 
 ``x`` starts a note, ``X`` an accented one, ``o`` a soft one, ``-`` holds it, ``.`` rests; spaces only group.
 A bar of four quarters is written; a bar of three plays its first three.
@@ -22,7 +22,7 @@ class Hit(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def hits(pattern: str, beats: int = 4) -> tuple[Hit, ...]:
-    """The notes of a one-bar pattern, cut to a bar of so many quarters."""
+    """Return the notes of a one-bar pattern, cut to a bar of so many quarters."""
     slots = pattern.replace(" ", "")
     slot = 4 / len(slots)
     slots = slots[: round(beats / slot)]
@@ -35,6 +35,6 @@ def hits(pattern: str, beats: int = 4) -> tuple[Hit, ...]:
 
 
 def swung(quarters: float) -> float:
-    """Where a moment, in quarters, falls when eighths are swung two to one, as in triplets."""
+    """Return where a moment, in quarters, falls when eighths are swung two to one, as in triplets."""
     beat, part = divmod(quarters, 1.0)
     return beat + (part * 4 / 3 if part <= 0.5 else 2 / 3 + (part - 0.5) * 2 / 3)

@@ -1,4 +1,4 @@
-"""Keys, scales and roman numerals, read through music21 once and kept as pitch classes."""
+"""Keys, scales and roman numerals, read through music21 once and stored as pitch classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Key(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Key:
-        """``F# minor`` → the key."""
+        """Parse ``F# minor`` and similar names."""
         tonic, mode = name.split()
         return cls(tonic, mode)
 
@@ -48,7 +48,7 @@ class Chord(NamedTuple):
 
 @lru_cache(maxsize=2048)
 def chord(figure: str, key: Key) -> Chord:
-    """The chord that a roman numeral names in a key: ``V65``, ``iiø7``, ``V7/V``, ``bVII`` (music21's notation).
+    """Return the chord that a roman numeral names in a key: ``V65``, ``iiø7``, ``V7/V``, ``bVII`` (music21's notation).
 
     In minor, VI and VII stand on the natural degrees and V is major, as harmonic minor has it.
     """
@@ -63,19 +63,19 @@ def chord(figure: str, key: Key) -> Chord:
 
 @lru_cache(maxsize=128)
 def scale(key: Key) -> frozenset[int]:
-    """Pitch classes of the major or natural minor scale."""
+    """Return the pitch classes of the major or natural minor scale."""
     return frozenset(pitch.pitchClass for pitch in _music21_key(key).pitches)
 
 
 @lru_cache(maxsize=128)
 def tonic(key: Key) -> int:
-    """Pitch class of the tonic."""
+    """Return the pitch class of the tonic."""
     return int(_music21_key(key).tonic.pitchClass)
 
 
 @lru_cache(maxsize=4096)
 def chord_scale(key: Key, harmony: Chord) -> frozenset[int]:
-    """The key's scale with the chord's altered tones in place of their unaltered neighbours.
+    """Return the key's scale with the chord's altered tones in place of their unaltered neighbors.
 
     Over V in minor this is harmonic minor; over V7/V in major it is the scale of the dominant.
     """
@@ -95,11 +95,11 @@ def _music21_key(key: Key):  # type: ignore[no-untyped-def]  # music21 is untype
 
 
 def near(pitch_class: int, pitch: int) -> int:
-    """The MIDI pitch of a pitch class that is nearest to a pitch; of two equally near ones the lower."""
+    """Return the MIDI pitch of a pitch class that is nearest to a pitch; of two equally near ones the lower."""
     above = (pitch_class - pitch) % 12
     return pitch + (above if above < 6 else above - 12)
 
 
 def ladder(pitch_classes: frozenset[int] | tuple[int, ...], low: int, high: int) -> list[int]:
-    """All MIDI pitches of these pitch classes from low to high inclusive, ascending."""
+    """Return all MIDI pitches of these pitch classes from low to high inclusive, ascending."""
     return [pitch for pitch in range(low, high + 1) if pitch % 12 in pitch_classes]
