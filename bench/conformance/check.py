@@ -1,4 +1,4 @@
-"""What a music model must hold so that its clips can be resumed, shared out and compared.
+"""Check the requirements on a music model, so that its clips can be resumed, sharded and compared.
 
 ``tunebench check model NAME`` prints these findings. From pytest::
 
@@ -34,10 +34,10 @@ class Report:
         return tuple(finding for finding in self.findings if finding.outcome == "fail")
 
     def confirm(self) -> None:
-        """Do nothing if no check failed.
+        """Raise if any check failed.
 
         Raises:
-            AssertionError: names every check that failed, a line each.
+            AssertionError: lists the failed checks, one per line.
         """
         if self.failures:
             raise AssertionError("\n".join([f"model '{self.model}':", *map(str, self.failures)]))
@@ -49,17 +49,17 @@ def check(
     duration: float = 2.0,
     prompts: Sequence[Prompt] | None = None,
 ) -> Report:
-    """Examine a model; about twenty clips are made, and at most one instance holds weights at a time.
+    """Check a model; this makes about twenty clips, with at most one instance holding weights at a time.
 
     Args:
         model: a class, or a name as in a configuration.
-        params: its parameters.
-        duration: of the clips, in seconds; half of it is asked for too.
-        prompts: at least two; the first is asked for with seeds 0 and 1.  [default: those of quick@1]
+        params: parameters of the model.
+        duration: length of the clips in seconds; half of it is requested, too.
+        prompts: at least two; the first is requested with seeds 0 and 1.  [default: those of quick@1]
 
     Raises:
         UsageError: no such model or parameter, or too few prompts.
-        MissingError: what the model needs is not installed.
+        MissingError: a dependency of the model is not installed.
     """
     name = model if isinstance(model, str) else getattr(model, "__name__", "?")
     return Report(name, tuple(examine(model, params, duration, prompts)))
@@ -75,5 +75,5 @@ def examine(
     if prompts is None:
         prompts = load_suite_named("quick@1").prompts
     if len(prompts) < 2 or not duration > 0:
-        raise UsageError("a model is checked with at least two prompts and a duration of more than 0 seconds")
+        raise UsageError("a check needs at least two prompts and a duration above 0 seconds")
     return ModelChecks(ModelFactory.of(model, dict(params or {})), duration, prompts[0], prompts[1]).findings()

@@ -1,4 +1,4 @@
-"""The checks of `bench.conformance.check`: one model is made, listened to, closed, and made again."""
+"""The checks of `bench.conformance.check`: a model is created, run, closed, and created again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, TunebenchError, one_line
 
-TOLERANCE = 1e-4  # of full scale: how far a clip may move when its batch changes
+TOLERANCE = 1e-4  # of full scale: maximum change of a clip when its batch changes
 SILENCE = 1e-3  # a peak below -60 dB
-NEGLIGIBLE = 1.0  # MB of arrays that a model may hold before it has loaded anything, or leave behind
+NEGLIGIBLE = 1.0  # MB of arrays that a model may hold before loading, or after close
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check, how it ended, and in one line what was found, or why it was skipped."""
+    """A check, its outcome, and a line on what was found or why it was skipped."""
 
     check: str
     outcome: Literal["pass", "fail", "skipped"]
@@ -35,16 +35,16 @@ class Finding:
 
 
 class _Failed(Exception):
-    """The check's answer is no; the text says what was found."""
+    """The check failed; the text says what was found."""
 
 
 class _Skipped(Exception):
-    """The check cannot be made; the text says why."""
+    """The check cannot run; the text says why."""
 
 
 @dataclass
 class ModelChecks:
-    """What is known so far about one model; `findings` goes through the checks."""
+    """State of the checks of one model; `findings` runs them."""
 
     subject: ModelFactory
     duration: float
@@ -57,7 +57,7 @@ class ModelChecks:
         first = self.subject.make()
         type(first).require()
         parameters = self.subject.bound(first)
-        # A batch is worth examining only if the model does not take it apart.
+        # Batches are checked only if the model does not split them.
         batching = {"batch_size": 3} if "batch_size" in parameters and "batch_size" not in self.subject.params else {}
         yield self._ask("constructor", lambda: _loads_nothing(first))
         self.model = self.subject.make(**batching)
@@ -116,23 +116,23 @@ class ModelChecks:
             if not clip.frames:
                 raise _Failed(f"{_named(request)} gave audio without frames")
         self.clips = clips
-        return f"a batch of {len(clips)} requests gave as many clips of finite samples"
+        return f"a batch of {len(clips)} requests gave equally many clips of finite samples"
 
     def _keeps_duration(self) -> str:
         half = self._generate([GenerationRequest(self.prompt, 0, self.duration / 2)])
         for clip, seconds in [*((clip, self.duration) for clip in self.clips), (half[0], self.duration / 2)]:
             if abs(clip.duration - seconds) > LENGTH_PRECISION:
-                raise _Failed(f"{clip.duration:.4g} s when {seconds:.4g} s were asked for")
+                raise _Failed(f"{clip.duration:.4g} s when {seconds:.4g} s were requested")
         return f"{self.duration:g} s and {self.duration / 2:g} s are kept within {LENGTH_PRECISION * 1000:g} ms"
 
     def _keeps_rate(self) -> str:
         assert self.model is not None
         promised, rates = self.model.sample_rate, sorted({clip.rate for clip in self.clips})
         if promised is None:
-            raise _Skipped(f"the model promises no sample rate; its clips have {', '.join(map(str, rates))} Hz")
+            raise _Skipped(f"the model declares no sample rate; its clips have {', '.join(map(str, rates))} Hz")
         if rates != [promised]:
-            raise _Failed(f"clips have {', '.join(map(str, rates))} Hz, and sample_rate is {promised}")
-        return f"{promised} Hz as promised"
+            raise _Failed(f"clips have {', '.join(map(str, rates))} Hz, but sample_rate is {promised}")
+        return f"{promised} Hz as declared"
 
     def _sounds(self) -> str:
         for request, clip in zip(self.requests, self.clips, strict=True):
@@ -158,8 +158,8 @@ class ModelChecks:
         worst = int(np.argmax(distances))
         if not distances[worst] <= TOLERANCE:
             raise _Failed(
-                f"{_named(self.requests[worst])} is another clip {here} than {there}: "
-                f"the largest difference is {distances[worst]:.2g} of full scale, may be {TOLERANCE:g}"
+                f"{_named(self.requests[worst])} differs {here} and {there}: "
+                f"the largest difference is {distances[worst]:.2g} of full scale, allowed is {TOLERANCE:g}"
             )
         return f"{here} or {there}, the largest difference is {distances[worst]:.1g} of full scale"
 
@@ -167,11 +167,11 @@ class ModelChecks:
         for request, clip, again in zip(self.requests, self.clips, self._generate(self.requests), strict=True):
             if content_hash(clip) != content_hash(again):
                 apart = _distance(clip, again)
-                raise _Failed(f"{_named(request)} is not the same when made again: samples differ by up to {apart:.2g}")
+                raise _Failed(f"{_named(request)} differs when made again: samples differ by up to {apart:.2g}")
         return "the same batch gives the same samples, bit for bit"
 
     def _refuses(self) -> str:
-        """Nobody can play less than a sample (no frames are an answer: the harness words it) or beyond a maximum."""
+        """Check requests for less than a sample (no frames are accepted) and beyond the maximum duration."""
         assert self.model is not None
         said = [self._answer(1e-9, "1 ns of music")]
         if longest := self.model.max_duration:
@@ -188,12 +188,12 @@ class ModelChecks:
             raise _Failed(f"{wish} raises {type(error).__name__} ({error}), not a GenerationError") from None
         if isinstance(result, Audio) and result.duration > LENGTH_PRECISION:
             raise _Failed(f"{wish} gives {result.duration:.3g} s instead of a GenerationError")
-        return f"{wish}: {result if isinstance(result, Exception) else 'hardly a sample'}"
+        return f"{wish}: {result if isinstance(result, Exception) else 'less than a sample'}"
 
     def _identifies(self, unused: MusicModel) -> str:
         identity = self.subject.identity(unused)
         if self.model is not None and self.subject.identity(self.model) != identity:
-            raise _Failed("it is another one after generating, or in a second instance")
+            raise _Failed("it differs after generating, or in a second instance")
         provenance = type(unused).provenance_params
         changing: list[str] = []
         recorded: list[str] = []
@@ -224,10 +224,10 @@ class ModelChecks:
         itself, self.model = weakref.ref(self.model), None
         gc.collect()
         if itself() is not None:
-            raise _Failed("something still refers to the model after close(): a cache, a thread or a global name")
+            raise _Failed("something still references the model after close(): a cache, a thread or a global name")
         if (left := megabytes(held)) > NEGLIGIBLE:
             raise _Failed(f"{left:.1f} of {before:.1f} MB are still in memory after close()")
-        return f"{before:.1f} MB of arrays are gone"
+        return f"{before:.1f} MB of arrays are released"
 
 
 def _loads_nothing(model: MusicModel) -> str:
@@ -245,7 +245,7 @@ def _named(request: GenerationRequest) -> str:
 
 
 def _distance(one: Audio, two: Audio) -> float:
-    """Return largest difference of two samples; infinite if the shapes or rates differ."""
+    """Return the largest difference of two samples; infinite if the shapes or rates differ."""
     if one.rate != two.rate or one.samples.shape != two.samples.shape:
         return float("inf")
     return float(np.abs(one.samples - two.samples).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""What an object keeps in memory: the arrays and tensors that can be reached from it, and nothing else."""
+"""Memory of an object: the arrays and tensors reachable from it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-# These lead to all there is in the process.
+# From these, everything in the process is reachable.
 _DOORS = (ModuleType, type, BuiltinFunctionType, FrameType)
 
 
 def arrays(root: Any) -> list[weakref.ref[Any]]:
-    """Return references, which keep nothing alive, to the NumPy arrays and PyTorch tensors that ``root`` leads to.
+    """Return weak references to the NumPy arrays and PyTorch tensors reachable from ``root``.
 
     Modules, classes and the global names of functions are not followed.
     """
@@ -35,7 +35,7 @@ def arrays(root: Any) -> list[weakref.ref[Any]]:
 
 
 def megabytes(references: Iterable[weakref.ref[Any]]) -> float:
-    """Return size of those of the arrays that are still alive, in 10⁶ bytes; views count as what they show."""
+    """Return the size of the arrays still alive, in 10⁶ bytes; views count with their own size."""
     alive = [array for reference in references if (array := reference()) is not None]
     return sum(int(array.nbytes) for array in alive) / 1e6
 
@@ -44,5 +44,5 @@ def _referents(thing: Any) -> list[Any]:
     if isinstance(thing, FunctionType):
         return [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
     if isinstance(thing, np.ndarray) and thing.dtype != object:
-        return [thing.base]  # NumPy does not tell the garbage collector
+        return [thing.base]  # NumPy hides this from the garbage collector
     return gc.get_referents(thing)

@@ -1,4 +1,4 @@
-"""A model and the parameters it is made with, as its conformance is checked."""
+"""A model with its parameters, for conformance checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.planning.plan import model_identity
 
 @dataclass(frozen=True)
 class ModelFactory:
-    """Makes instances of one model, and tells the identity of each."""
+    """Create instances of one model, and compute the identity of each."""
 
     plugin: Plugin
     factory: type[MusicModel] | None
@@ -31,7 +31,7 @@ class ModelFactory:
             plugin = Plugin("model", model.__name__, f"{model.__module__}:{model.__qualname__}")
             subject = cls(plugin, model, params)
         else:
-            raise UsageError(f"what is checked is a name or a subclass of bench.MusicModel, not {model!r}")
+            raise UsageError(f"the model must be a name or a subclass of bench.MusicModel, not {model!r}")
         return subject
 
     def make(self, **changes: Any) -> MusicModel:
@@ -48,7 +48,7 @@ class ModelFactory:
         return model_identity(self.plugin, model, self.bound(model, **changes), self.plugin.name)
 
     def varied(self, name: str, value: Any) -> dict[str, Any] | None:
-        """Return the identity with another value of a parameter, or None where none is accepted."""
+        """Return the identity with another value of a parameter, or None if none is accepted."""
         for other in _others(value):
             try:
                 model = self.make(**{name: other})
@@ -59,7 +59,7 @@ class ModelFactory:
 
 
 def _others(value: Any) -> list[Any]:
-    """Return values near to one, which a model is likely to accept."""
+    """Return values close to one, which a model is likely to accept."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""What was found about a model on one machine, as a block of Markdown to paste into an issue."""
+"""Results of a model's checks on one machine, as a Markdown block to paste into an issue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FACTS = ("tunebench", "python", "system", "machine", "processor", "cores", "mem
 def model_record(
     name: str, params: Mapping[str, Any], duration: float, findings: Sequence[Finding], seconds: float
 ) -> str:
-    """Return a table of what was checked, with what, and where.
+    """Return a table of the checks, their results, and the machine.
 
     Args:
-        name: of the model, as in a configuration.
-        params: its parameters that were given.
-        duration: of the clips, in seconds.
-        findings: what was found.
-        seconds: that all checks took together.
+        name: name of the model, as in a configuration.
+        params: its given parameters.
+        duration: length of the clips in seconds.
+        findings: results of the checks.
+        seconds: total time of the checks.
 
     Raises:
         UsageError: no such model.
@@ -59,5 +59,5 @@ def _short(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text that stays within its cell."""
+    """Escape text for a table cell."""
     return plain_line(text).replace("|", "\\|")

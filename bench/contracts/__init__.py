@@ -1,1 +1,1 @@
-"""What plugin authors subclass and receive: models, metrics, embedders, audio, notes and prompts."""
+"""Contracts for plugin authors: models, metrics, embedders, audio, notes and prompts."""

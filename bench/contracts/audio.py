@@ -1,4 +1,4 @@
-"""Audio in memory, and the one way it is read from and written to files."""
+"""Audio in memory, and reading and writing of audio files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bench.paths import StrPath
 from bench.regular_file import check_regular
 
 MIXED_AWAY = 0.01
-"""Share of the channels' power, −20 dB, below which their mean is what is left of channels that cancel each other."""
+"""Share of the channels' power, −20 dB, below which their mean counts as the rest of canceled channels."""
 
 Samples = npt.NDArray[np.float32]
 
 LENGTH_PRECISION = 0.01
-"""Seconds: how exactly a duration that was asked for is kept."""
+"""Tolerance of a requested duration in seconds."""
 _FULL_SCALE = 2**23  # of 24-bit samples
 
 
@@ -37,7 +37,7 @@ class Audio:
     Attributes:
         samples: float32, shape (channels, frames), full scale is ±1; values may exceed it.
         rate: sample rate in Hz, an integer in [1, 655350].
-        notes: the notes that were played, when whoever made the audio knows them; otherwise None.
+        notes: the notes that were played, if known; otherwise None.
 
     Raises:
         DataError: another shape or rate, or a sample that is complex or not finite.
@@ -49,7 +49,7 @@ class Audio:
 
     def __post_init__(self) -> None:
         if np.iscomplexobj(self.samples):
-            raise DataError("audio holds complex samples, must be real; take the real part of an inverse transform")
+            raise DataError("audio has complex samples, must be real; take the real part of an inverse transform")
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
         if samples.ndim == 1:
             samples = samples[np.newaxis]
@@ -58,7 +58,7 @@ class Audio:
                 f"audio has shape {samples.shape}, must be (channels, frames) with 1 to {MAX_CHANNELS} channels"
             )
         if not isinstance(self.rate, int | np.integer) or not 1 <= self.rate <= MAX_RATE:
-            raise DataError(f"sample rate is {self.rate!r}, must be a whole number of Hz from 1 to {MAX_RATE}")
+            raise DataError(f"sample rate is {self.rate!r}, must be an integer in Hz from 1 to {MAX_RATE}")
         object.__setattr__(self, "rate", int(self.rate))
         if not np.isfinite(samples).all():
             raise DataError(
@@ -87,9 +87,9 @@ class Audio:
 
     @interrupts.held()
     def mono(self, rate: int | None = None) -> Samples:
-        """Return mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given.
+        """Return the mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given.
 
-        Where the channels cancel each other (stereo in antiphase), it is the loudest of them instead.
+        If the channels cancel each other (stereo in antiphase), it is the loudest of them instead.
         """
         mixed = mix(self.samples)
         if rate is None or rate == self.rate or not len(mixed):
@@ -100,7 +100,7 @@ class Audio:
         return resampled
 
     def cropped(self, duration: float) -> Audio:
-        """Return the first ``duration`` seconds; audio that is shorter is returned as it is.
+        """Return the first ``duration`` seconds; shorter audio is returned unchanged.
 
         Notes that start later are dropped.
         """
@@ -112,7 +112,7 @@ class Audio:
 
 
 def mix(samples: Samples) -> Samples:
-    """Return one channel of several: their mean, or the loudest of them where they cancel each other there.
+    """Return one channel of several: their mean, or the loudest one if they cancel each other.
 
     Args:
         samples: shape (channels, frames).
@@ -129,7 +129,7 @@ def mix(samples: Samples) -> Samples:
 
 
 def content_hash(audio: Audio) -> str:
-    """SHA-256 over the sample rate, the shape and the little-endian float32 samples; names the sound, not the file."""
+    """Return SHA-256 of the rate, shape and little-endian float32 samples: it identifies the sound, not the file."""
     digest = hashlib.sha256(f"{audio.rate}:{audio.channels}:{audio.frames}:".encode())
     digest.update(audio.samples.astype("<f4", copy=False).reshape(-1).data)
     return digest.hexdigest()
@@ -137,18 +137,18 @@ def content_hash(audio: Audio) -> str:
 
 @interrupts.held()
 def read_audio(path: StrPath, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
-    """Decode a file whole: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, webm and wma.
+    """Decode a complete file: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, webm and wma.
 
-    What it holds is told by its content, not by its name.
+    The format is detected from the content, not from the name.
 
     Args:
         path: the file.
-        seconds: how much is needed, from the beginning; no more is decoded, and what follows is not looked at.
-        file: the same file, if it is open already.
+        seconds: length to decode from the beginning; the rest is not checked.
+        file: the same file, if already open.
 
     Raises:
         DataError: missing, empty, truncated, damaged or not audio, more than `bench.decoding.decode.MAX_SAMPLES`, with
-            samples that are not finite, or of a rate or number of channels that `Audio` does not have; the message
+            samples that are not finite, or with a rate or number of channels not allowed in `Audio`; the message
             names the file.
         MissingError: it needs a decoder that is not installed.
     """
@@ -161,32 +161,32 @@ def read_audio(path: StrPath, seconds: float = math.inf, file: BinaryIO | None =
 
 
 def as_stored(audio: Audio) -> tuple[Audio, float]:
-    """Return the audio as a 24-bit FLAC file gives it back, bit for bit, and the gain that was applied.
+    """Return the audio as read back from a 24-bit FLAC file, bit for bit, and the gain that was applied.
 
     The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
     """
     gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
-    # Adding 0 makes 0 of −0, which a file cannot hold.
+    # Adding 0 turns −0 into 0, as a file cannot hold −0.
     steps = np.rint(audio.samples * np.float32(gain) * np.float32(_FULL_SCALE)) + np.float32(0)
     return Audio(np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1) / np.float32(_FULL_SCALE), audio.rate, audio.notes), gain
 
 
 @interrupts.held()
 def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
-    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+    """Write 24-bit FLAC atomically, and return the gain that was applied.
 
     The samples become those of `as_stored`. The file is written under a temporary name, flushed to disk, and renamed.
 
     Args:
-        path: of the file; its folder is made.
-        audio: what is written.
-        comment: a text to keep in the file, which `read_comment` returns.
+        path: the file; its folder is created.
+        audio: the audio to write.
+        comment: text to store in the file, see `read_comment`.
     """
     import soundfile
 
     stored, gain = as_stored(audio)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Encoded in memory first: a full disk is then an ordinary OSError of write() and not a codec's riddle.
+    # Encode in memory first: a full disk is then an OSError of write(), not an obscure codec error.
     encoded = io.BytesIO()
     with soundfile.SoundFile(encoded, "w", stored.rate, stored.channels, "PCM_24", format="FLAC") as file:
         if comment:
@@ -198,7 +198,7 @@ def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
 
 
 def read_comment(path: Path) -> str:
-    """Return the text that was kept in an audio file, read without decoding it; empty where there is none.
+    """Return the comment of an audio file without decoding it; empty if there is none.
 
     Raises:
         DataError: missing, or not audio.

@@ -1,4 +1,4 @@
-"""The part of every clip that embeddings are made of, so that unequal models are compared on common ground."""
+"""The part of every clip that is embedded, so that models of different length or bandwidth are comparable."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bench.contracts.identity import only_set
 from bench.errors import DataError
 from bench.hashing import canonical_json
 
-_SAME_LENGTH = 0.05  # seconds: a frame of padding more or less makes no clip longer
+_SAME_LENGTH = 0.05  # seconds: a frame of padding does not make a clip longer
 
 
 @dataclass(frozen=True)
 class View:
-    """The part of a clip that is scored.
+    """The part of a clip that is embedded.
 
     Attributes:
-        seconds: only so much from the beginning; None for all.
-        band: only frequencies up to so many Hz; None for all.
+        seconds: length from the beginning in seconds; None for all.
+        band: upper limit of frequencies in Hz; None for all.
     """
 
     seconds: float | None = None
@@ -31,29 +31,29 @@ class View:
 
     @interrupts.held()
     def of(self, audio: Audio) -> Audio:
-        """Return the part of the audio that is scored, at its own rate."""
+        """Return the part of the audio, at its own rate."""
         import soxr
 
         if self.seconds is not None:
             audio = audio.cropped(self.seconds)
         if self.band is None or audio.rate <= 2 * self.band or not audio.frames:
             return audio
-        # Down and up again: the resampler's filter is a better low-pass than one made by hand.
+        # Down and up again: the resampler's filter is a better low-pass than a custom one.
         narrow = soxr.resample(audio.samples.T, audio.rate, 2 * self.band)
         wide = soxr.resample(narrow, 2 * self.band, audio.rate)[: audio.frames]
         return Audio(wide.T, audio.rate)
 
     @property
     def key(self) -> str:
-        """What is stored beside all that was made of it: canonical JSON of what is set, ``{}`` for whole clips."""
+        """The key stored with results: canonical JSON of the fields that are set, ``{}`` for whole clips."""
         return canonical_json(only_set({"seconds": _number(self.seconds), "band": _number(self.band)}))
 
     @classmethod
     def of_key(cls, key: str) -> View:
-        """Read a `key`.
+        """Parse a `key`.
 
         Raises:
-            DataError: it is something else.
+            DataError: it is not a key.
         """
         try:
             stored = json.loads(key)
@@ -63,20 +63,20 @@ class View:
                     return cls(**numbers)
         except (TypeError, ValueError, OverflowError, RecursionError):
             pass
-        raise DataError(f"{key!r:.80} describes no part of a clip")
+        raise DataError(f"{key!r:.80} does not describe a part of a clip")
 
     @property
     def text(self) -> str:
-        """In words, for a reader."""
+        """The view in words."""
         length = "whole clips" if self.seconds is None else f"the first {self.seconds:g} s"
         return length if self.band is None else f"{length}, up to {self.band:g} Hz"
 
 
 def view_text(key: str) -> str:
-    """Return a stored `View.key` in words; empty where nothing is embedded.
+    """Return a stored `View.key` in words; empty if nothing is embedded.
 
     Raises:
-        DataError: it is no key.
+        DataError: it is not a key.
     """
     return View.of_key(key).text if key else ""
 
@@ -88,11 +88,11 @@ def _number(value: float | None) -> float | None:
 def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:
     """Return the longest beginning that every model has: the shortest of the models' median clip lengths.
 
-    A single short clip does not cut everybody else's; it is scored as it is.
+    A single short clip does not shorten all others; it is used as it is.
 
     Args:
-        durations: for each model the lengths of its clips in seconds.
-        band: highest frequency to keep in Hz, if asked for.
+        durations: lengths of clips in seconds, for each model.
+        band: highest frequency to keep in Hz, if limited.
     """
     models = [lengths for lengths in durations if lengths]
     if not models:

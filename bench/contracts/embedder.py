@@ -1,4 +1,4 @@
-"""The contract of embedders: audio → one vector for each window."""
+"""The contract of embedders: audio to one vector per window."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Vectors = npt.NDArray[np.float32]
 
 
 class Embedder(ABC):
-    """Audio → one vector for each window.
+    """Base class of embedders: audio to one vector per window.
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for models; the constructor loads nothing.
-    What the audio needs before it is embedded (loudness, rate, channels) is the embedder's own part and covered by its
-    version. An embedder that can also prepare audio as others published it takes their name, or a table of settings,
-    as the parameter ``front_end``, names them in ``front_ends``, and what it does under one is a part of its identity.
+    Preparation of the audio (loudness, rate, channels) is done by the embedder and covered by its
+    version. An embedder that can also prepare audio in published ways takes their name, or a mapping of settings,
+    as the parameter ``front_end``, lists them in ``front_ends``, and includes the chosen one in its identity.
 
     Class attributes:
-        version: raised whenever the same audio would give other vectors.
+        version: raised whenever the same audio would give different vectors.
         provenance_params: parameters that cannot change a vector (device, paths, batch size).
-        dimension: length of a vector; an instance attribute where it depends on the checkpoint.
+        dimension: length of a vector; an instance attribute if it depends on the checkpoint.
         examples: as for models.
         own_front_end: how it prepares audio by itself, where it says so; may depend on the instance.
         front_end: the front end that it was asked for: a published one by name, or a table of
@@ -56,15 +56,15 @@ class Embedder(ABC):
 
     @property
     def front_ends(self) -> Mapping[str, FrontEnd]:
-        """The published front ends that it can have, by name."""
+        """The published front ends that it supports, by name."""
         return {}
 
     @property
     def published_front_end(self) -> FrontEnd | None:
-        """The one that it was asked for; None where it prepares audio in its own way.
+        """The requested published front end; None for its own.
 
         Raises:
-            UsageError: it has none of that name, or a table of settings is wrong.
+            UsageError: the name is unknown, or the settings are invalid.
         """
         if self.front_end is None or not self.front_ends:
             return None
@@ -90,15 +90,15 @@ class Embedder(ABC):
 
     @abstractmethod
     def embed(self, audio: Audio) -> Vectors:
-        """Return finite float32 of shape (windows ≥ 1, dimension); where windows are cut depends on the audio alone.
+        """Return finite float32 of shape (windows ≥ 1, dimension); windows depend only on the audio.
 
         Raises:
-            Undefined: this audio has no embedding, with the reason (it is silent).
-            MissingError: the weights are not there.
+            Undefined: this audio has no embedding, with the reason (such as silence).
+            MissingError: the weights are missing.
         """
 
     def embed_together(self, audio: Sequence[Audio]) -> Sequence[Vectors | Exception]:
-        """Embed up to ``clips_per_call`` clips, each with what `embed` would give or raise, in their order."""
+        """Embed up to ``clips_per_call`` clips, each with the result or exception of `embed`, in order."""
         found: list[Vectors | Exception] = []
         for one in audio:
             try:
@@ -108,21 +108,21 @@ class Embedder(ABC):
         return found
 
     def weights(self, audio: Audio) -> Vectors:
-        """How much of each window is audio and not padding, shape (windows,), in (0, 1]; for means over windows."""
+        """Return the share of audio (not padding) in each window, shape (windows,), in (0, 1]; for weighted means."""
         return np.ones(len(self.embed(audio)), dtype=np.float32)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return vectors of texts in the same space, shape (texts, dimension).
 
         Raises:
-            UsageError: the embedder knows no text.
+            UsageError: the embedder does not embed text.
         """
-        raise UsageError(f"the embedder {type(self).__name__} has no text side ({len(texts)} texts given); use clap")
+        raise UsageError(f"the embedder {type(self).__name__} cannot embed text ({len(texts)} texts given); use clap")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return what else identifies the embedder beside class, version and parameters: the weights' hash.
+        """Return what identifies the embedder besides class, version and parameters: the weights' hash.
 
-        Asked where a run is planned, and by each worker before and after it embeds, as of a model.
+        Called when a run is planned, and by each worker before and after embedding, as for a model.
         """
         return {}
 
@@ -132,23 +132,23 @@ class Embedder(ABC):
 
 @dataclass(frozen=True)
 class EmbedderRef:
-    """An embedder by name, with or without its version, and parameters, as a metric asks for it."""
+    """An embedder by name, with or without version, and parameters, as required by a metric."""
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def share_name(self) -> str:
-        """Under which a clip shares its vectors among metrics."""
+        """The key under which a clip shares its vectors among metrics."""
         return f"embedding:{fingerprint([plain_name(self.name), dict(self.params)])}"
 
 
 def load_embedder(ref: EmbedderRef) -> Embedder:
-    """Make the embedder that a reference names.
+    """Create the embedder of an `EmbedderRef`.
 
     Raises:
         UsageError: an unknown name, version or parameter.
-        MissingError: it needs what is not installed.
+        MissingError: a dependency is not installed.
     """
     embedder: Embedder = create(find("embedder", ref.name), ref.params, Embedder)
     embedder.published_front_end  # noqa: B018 - refuses an unknown one
@@ -156,16 +156,16 @@ def load_embedder(ref: EmbedderRef) -> Embedder:
 
 
 def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
-    """Return all that can change a vector: the plugin and its version, parameters and weights.
+    """Return everything that can change a vector: plugin, version, parameters and weights.
 
-    Its fingerprint names cached vectors.
+    Its fingerprint is the key of cached vectors.
     """
     plugin = find("embedder", ref.name)
     kind = type(embedder)
     params = bind(plugin, kind, ref.params)
     deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
     published = embedder.published_front_end
-    if published and isinstance(deciding.get("front_end"), Mapping):  # its identity says it, with what was left out
+    if published and isinstance(deciding.get("front_end"), Mapping):  # its identity has it, with defaults filled in
         del deciding["front_end"]
     front_end = {"front_end": published.identity()} if published else {}
     return identity_of(plugin, kind.version, deciding, {**embedder.fingerprint(), **front_end})

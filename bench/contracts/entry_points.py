@@ -1,8 +1,8 @@
-"""The plugins that installed packages declare, by kind and name, read without importing any of them.
+"""Plugins declared by installed packages, by kind and name, read without importing them.
 
-A package declares plugins as entry points in the groups ``tunebench.models``, ``tunebench.metrics`` and so on. Whatever
-a package gets wrong there costs its own names only: two packages may declare one name, which is then ambiguous, and a
-package whose list cannot be read is left out and named by `unreadable_packages`.
+A package declares plugins as entry points in the groups ``tunebench.models``, ``tunebench.metrics`` and so on. What
+a package gets wrong affects only its own names: if two packages declare the same name, it is ambiguous, and a
+package whose list cannot be read is left out and reported by `unreadable_packages`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ OWN_PACKAGE = "tunebench"
 
 @dataclass(frozen=True)
 class Plugin:
-    """Where a name leads.
+    """The target of a plugin name.
 
     Attributes:
-        kind: what it is.
-        name: as tables and configurations have it, without package and version; of a file, as the user writes it.
+        kind: kind of the plugin.
+        name: name in tables and configurations, without package and version; for a file, as written by the user.
         target: ``module:attribute``, or ``/absolute/file.py:attribute``.
         distribution: the installed package that declares it, or None for a file.
         source: SHA-256 of the file's text for a file plugin, which is part of its identity; otherwise None.
-        version: the version that was asked for with ``@``, which `bench.contracts.plugins.load` checks; None for any.
+        version: the version requested with ``@``, which `bench.contracts.plugins.load` checks; None for any.
     """
 
     kind: Kind
@@ -41,13 +41,13 @@ class Plugin:
 
     @property
     def qualified(self) -> str:
-        """The name with its package, which means this plugin even where others have its name: ``acme/noise``."""
+        """The name with its package, unambiguous even if others have the same name: ``acme/noise``."""
         return f"{self.distribution}/{self.name}" if self.distribution else self.name
 
 
 @cache
 def declared(kind: Kind) -> Mapping[str, tuple[Plugin, ...]]:
-    """Return everything that installed packages declare of one kind, by name; an ambiguous name has several plugins."""
+    """Return all plugins of one kind declared by installed packages, by name; an ambiguous name has several."""
     found: dict[str, list[Plugin]] = {}
     for package, entries in _packages()[0]:
         for entry in entries:
@@ -61,12 +61,12 @@ def declared(kind: Kind) -> Mapping[str, tuple[Plugin, ...]]:
 
 
 def unreadable_packages() -> Mapping[str, str]:
-    """What is wrong with the entry points of installed packages whose list of them cannot be read, by package."""
+    """Return the error of each installed package whose entry points cannot be read, by package."""
     return _packages()[1]
 
 
 def package_name(name: str) -> str:
-    """Return a package's name as registries compare it: ``tb-buzz`` for ``TB_buzz``."""
+    """Return a package's name as normalized by registries: ``tb-buzz`` for ``TB_buzz``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -75,32 +75,32 @@ def _own_first(plugin: Plugin) -> tuple[bool, str, str]:
 
 
 def _target(entry: EntryPoint) -> str:
-    """``module:attribute`` of an entry point; what is not of that form stays as it is, and is refused when loaded."""
+    """Return ``module:attribute`` of an entry point; other forms stay unchanged, and are refused when loaded."""
     form = entry.pattern.match(entry.value)
     return f"{form['module']}:{form['attr']}" if form and form["attr"] else entry.value
 
 
 @cache
 def _packages() -> tuple[list[tuple[str, list[EntryPoint]]], dict[str, str]]:
-    """Return the entry points of each package that has any of ours, and what is wrong with lists that cannot be read.
+    """Return the entry points of each package in our groups, and the errors of lists that cannot be read.
 
-    `importlib.metadata.entry_points` reads all lists or none: a malformed line in any package hides every plugin.
+    `importlib.metadata.entry_points` would fail for all packages because of one malformed line.
     """
     found: dict[str, list[EntryPoint]] = {}
     broken: dict[str, str] = {}
     for distribution in distributions():
         try:
             entries = [entry for entry in distribution.entry_points if entry.group.startswith("tunebench.")]
-        except Exception as error:  # the parser raises whatever a malformed line leads to
+        except Exception as error:  # the parser may raise anything for a malformed line
             broken.setdefault(_name(distribution), f"{type(error).__name__}: {error}")
             continue
         if entries:
-            found.setdefault(_name(distribution), entries)  # Python imports the one that comes first on its path
+            found.setdefault(_name(distribution), entries)  # Python imports the first one on its path
     return list(found.items()), broken
 
 
 def _name(distribution: Distribution) -> str:
     try:
         return package_name(distribution.metadata["Name"])
-    except Exception:  # no metadata, or none with a name
+    except Exception:  # no metadata, or without a name
         return "unnamed-package"

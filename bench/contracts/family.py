@@ -1,8 +1,8 @@
-"""Families: what scores and models are derived from, so that a model is not taken to be good by what made it.
+"""Families: what scores and models are derived from, so that models are not judged by what made them.
 
 A family is a name such as ``clap-laion``, ``mert``, ``musicnn``, ``notes`` or ``rhythm``. A metric's is that of the
 network that it embeds with, or of what it analyzes. A model's are those of what conditioned it, and of what it was
-trained or chosen by. Names are compared as they are written, so agree on those in ``docs/families.md``.
+trained or chosen by. Names are compared literally, so use those in ``docs/families.md``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FORM = "up to 40 small letters, digits and . + -"
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a model is derived from.
+    """The families that a model is derived from.
 
     Attributes:
         conditioned_on: families of the encoders whose output its network reads.
@@ -34,11 +34,11 @@ def families(given: str | Iterable[str], whose: str) -> tuple[str, ...]:
     """Return the families that a plugin or a configuration names, once each.
 
     Args:
-        given: one name, several, or an empty text for none.
-        whose: who names them, for the message.
+        given: one name, several, or an empty string for none.
+        whose: their owner, for the message.
 
     Raises:
-        UsageError: something else, or a name of another form.
+        UsageError: another type, or a name of another form.
 
     >>> families("mert", "metric 'judge'"), families(["mert", "notes", "mert"], "metric 'judge'"), families("", "")
     (('mert',), ('mert', 'notes'), ())
@@ -49,5 +49,5 @@ def families(given: str | Iterable[str], whose: str) -> tuple[str, ...]:
         names = [given]
     for name in names:
         if not (isinstance(name, str) and NAME.fullmatch(name)):
-            raise UsageError(f"{whose}: {name!r:.60} names no family; use {FORM}, as in clap-laion")
+            raise UsageError(f"{whose}: {name!r:.60} is not a family name; use {FORM}, as in clap-laion")
     return tuple(dict.fromkeys(str(name) for name in names))

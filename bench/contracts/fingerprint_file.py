@@ -1,4 +1,4 @@
-"""Fingerprints of recordings in a file beside a reference or an adapter, so that leaks are found without the audio."""
+"""Files of acoustic fingerprints beside a reference or an adapter, for finding leaks without the audio."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LARGEST = 1 << 30  # bytes, unpacked
 
 @dataclass(frozen=True, eq=False)
 class PrintedRecording:
-    """A recording by what it sounds like.
+    """A recording with its acoustic fingerprints.
 
     Attributes:
-        id: what it is called.
+        id: its id.
         content: `bench.contracts.audio.content_hash`.
         prints: `bench.contracts.sound_fingerprint.sound_fingerprints`.
     """
@@ -37,15 +37,15 @@ class PrintedRecording:
 
 
 def beside(reference: Path) -> Path:
-    """Return where the fingerprints of a reference file's recordings are."""
+    """Return the path of the fingerprints of a reference file's recordings."""
     return reference.with_name(f"{reference.stem}.{NAME}")
 
 
 def write_fingerprints(path: Path, recordings: Sequence[PrintedRecording]) -> None:
-    """Write a file of fingerprints, whole or not at all.
+    """Write a file of fingerprints atomically.
 
     Raises:
-        UsageError: the disk does not take it.
+        UsageError: it cannot be written.
     """
     about = {"version": VERSION, "recordings": [[one.id, one.content] for one in recordings]}
     prints = [own for one in recordings for own in one.prints]
@@ -65,14 +65,14 @@ def write_fingerprints(path: Path, recordings: Sequence[PrintedRecording]) -> No
 
 
 def read_fingerprints(path: Path) -> list[PrintedRecording]:
-    """Read what `write_fingerprints` wrote.
+    """Read a file written by `write_fingerprints`.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is something else, or of another version of the fingerprint.
+        DataError: it is not such a file, or has another version of the fingerprint.
     """
     if not path.is_file():
-        raise UsageError(f"there is no file of fingerprints {path}")
+        raise UsageError(f"there is no fingerprint file {path}")
     try:
         with zipfile.ZipFile(path) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > _LARGEST:
@@ -84,13 +84,13 @@ def read_fingerprints(path: Path) -> list[PrintedRecording]:
             raise DataError(f"{path}: fingerprints of version {about['version']!r:.40}, this tunebench has {VERSION}")
         names = [(str(id), str(content)) for id, content in about["recordings"]]
         if numbers.dtype != np.uint32 or len(names) != len(counts) or counts.sum() != len(lengths):
-            raise ValueError("its parts do not belong together")
+            raise ValueError("its arrays do not match")
         if (lengths < 0).any() or lengths.sum() != len(numbers):
-            raise ValueError("its numbers are not as many as it says")
+            raise ValueError("the number of values is wrong")
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: is no file of fingerprints ({error})") from None
+        raise DataError(f"{path}: is not a fingerprint file ({error})") from None
     prints = iter(np.split(numbers, np.cumsum(lengths)[:-1])) if len(lengths) else iter(())
     return [
         PrintedRecording(id, content, tuple(next(prints) for _ in range(int(count))))

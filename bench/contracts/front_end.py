@@ -1,7 +1,7 @@
-"""What an embedder is given of a recording, as data: everything between the decoded file and the network.
+"""Front ends as data: all processing between the decoded file and the network.
 
-Two distances in one embedding are of one kind only if both sides were prepared alike. So what prepares them has a name,
-is a part of the embedder's identity where it is not the embedder's own, and can be shown.
+Distances in an embedding are comparable only if the audio was prepared in the same way. So each preparation has a name,
+is part of the embedder's identity unless it is the embedder's own, and can be shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 OWN = "tunebench"
-"""Name of the front end that an embedder has when none is named; its version covers it."""
+"""Name of an embedder's own front end, the default; its version covers it."""
 
 Channels = Literal["mean", "mean-or-loudest", "first", "stereo", "joined"]
 Resampler = Literal[
@@ -38,41 +38,41 @@ _PADDINGS = {
     "drop": "none past the end",
 }
 _POOLINGS = {"mean": "mean of the windows' vectors", "mean-softmax": "softmax of the mean of the windows' vectors"}
-_LATER = {"rate": None, "pooling": "none"}  # fields that an identity leaves out where they say nothing
+_LATER = {"rate": None, "pooling": "none"}  # fields that an identity omits at these values
 
 
 @dataclass(frozen=True)
 class FrontEnd:
     """How audio is prepared for a network.
 
-    The steps are taken in the order of the fields: channels, center, resampler, level, rounding, windows.
+    The steps are applied in the order of the fields: channels, center, resampler, level, rounding, windows.
 
     Attributes:
         name: such as ``fadtk``.
-        channels: ``mean``; ``mean-or-loudest`` takes the loudest channel where they cancel each other; ``first``;
+        channels: ``mean``; ``mean-or-loudest`` takes the loudest channel if they cancel each other; ``first``;
             ``stereo`` takes the first two, or mono twice; ``joined`` takes them one after another, as one long channel.
             All but the last two are mixed before they are resampled.
         center: whether the mean of the samples is subtracted.
         resampler: ``soxr`` (high quality), ``librosa`` (the same, its length rounded up), ``resampy`` (kaiser_best),
             or a windowed sinc: ``julius`` (24 zero crossings), ``torchaudio-kaiser`` (64), ``torchaudio-hann`` (6) or
             ``torchaudio-hann-double`` (6, its filters in float64).
-        level: what the audio is scaled to: a ``peak`` in dB, a ``source-peak`` as it is before resampling, an
+        level: scaling of the audio: to a ``peak`` in dB, a ``source-peak`` as it is before resampling, an
             integrated ``loudness`` in LUFS, or ``none``.
         target: the peak or the loudness.
         rounding: to 16 bits: ``wav`` by way of a WAV file, ``scaled`` by clipping to ±1 and truncating at ±32,767; one
             after another.
-        shortest: in seconds; zeros follow audio that is shorter.
+        shortest: in seconds; shorter audio is padded with zeros.
         window: length of a window in seconds; None for the whole recording.
         hop: from one window to the next in seconds; None for the whole recording.
-        selection: whether ``all`` windows are taken, or of longer audio one at a ``random`` place, drawn from a seed
+        selection: ``all`` windows, or one at a ``random`` position of longer audio, drawn from a seed
             that is the hash of the audio.
-        padding: what follows the last window, where audio ends in it: ``zeros``; ``repeat`` repeats short audio whole,
-            and zeros follow; ``cycle`` repeats it until the window is full; ``cover`` has zeros, and no window after
+        padding: padding of the last window: ``zeros``; ``repeat`` repeats short audio as a whole,
+            then zeros; ``cycle`` repeats it until the window is full; ``cover`` has zeros, and no window after
             the first that reaches the end; ``shorter`` leaves the window as short as it is; ``drop`` leaves it out.
-        precision: bits of the floating-point numbers that vectors are rounded to, 32 or 16.
-        rate: in Hz, where no network decides it: of a ``command`` embedder; None for that of the audio.
-        pooling: what becomes of the windows' vectors: ``none`` keeps them, ``mean`` and ``mean-softmax`` make one.
-        source: where it was published; no part of what it is.
+        precision: bits of the floating-point numbers of vectors, 32 or 16.
+        rate: in Hz, if not set by the network: for a ``command`` embedder; None for that of the audio.
+        pooling: pooling of the windows' vectors: ``none`` keeps them, ``mean`` and ``mean-softmax`` give one.
+        source: its publication; not part of the identity.
     """
 
     name: str
@@ -100,7 +100,7 @@ class FrontEnd:
 
     @property
     def text(self) -> str:
-        """In a line, for a reader.
+        """A one-line description.
 
         >>> FrontEnd("it", resampler="librosa", level="peak", target=-1, window=10, hop=1).text
         'it: mean of the channels, librosa, peak at -1 dB, windows of 10 s every 1 s, the last followed by zeros'
@@ -109,7 +109,7 @@ class FrontEnd:
 
 
 def describe(identity: Mapping[str, Any]) -> str:
-    """Say in a line what the identity of a front end says."""
+    """Describe the identity of a front end in a line."""
     said = [_CHANNELS[identity["channels"]]]
     said += ["mean subtracted"] * identity["center"]
     said += [identity["resampler"] + (f" to {identity['rate']:,} Hz" if identity.get("rate") else "")]

@@ -1,4 +1,4 @@
-"""A front end of one's own, as a table in a configuration: checked, and made the data that published ones are."""
+"""Custom front ends as settings in a configuration, validated and converted to a `FrontEnd`."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ class FrontEndSettings(Settings):
             )
         for name in ("hop", "padding"):
             if self.window is None and getattr(self, name) is not None:
-                raise ValueError(f"{name} is of windows; say window, too, in seconds")
+                raise ValueError(f"{name} needs window, in seconds")
         if self.selection == "random" and self.window is None:
-            raise ValueError("selection is random, so window must say how long the one window is")
+            raise ValueError("selection is random, so window must be its length in seconds")
         if self.padding is not None and (self.padding in _REPEATING) != (self.selection == "random"):
             needed = "repeat or cycle" if self.selection == "random" else "zeros, cover, shorter or drop"
-            raise ValueError(f"padding is {self.padding} and selection is {self.selection}, it must be {needed}")
+            raise ValueError(f"padding is {self.padding} and selection is {self.selection}, so it must be {needed}")
         return self
 
     @cached_property
     def front_end(self) -> FrontEnd:
-        """The same as data."""
+        """The settings as a `FrontEnd`."""
         values = {field.name: getattr(self, field.name) for field in fields(FrontEnd) if field.name != "source"}
         padding = self.padding or ("cycle" if self.selection == "random" else "zeros")
         return FrontEnd(**{**values, "hop": self.hop or self.window, "padding": padding})
@@ -92,17 +92,17 @@ class FrontEndSettings(Settings):
 def front_end_of(
     settings: Mapping[str, Any], embedder: str, decided: Mapping[str, Any], published: Collection[str]
 ) -> FrontEnd:
-    """Return the front end that a table of a configuration describes.
+    """Return the front end described by settings in a configuration.
 
     Args:
-        settings: the table.
-        embedder: its name, for messages.
-        decided: settings that the network decides: their value, those that it takes (a tuple), or None where there
-            is no choice at all. They may be left out.
-        published: names that are taken.
+        settings: the settings.
+        embedder: name of the embedder, for messages.
+        decided: settings fixed by the network: their value, allowed values (a tuple), or None if there
+            is no choice. They may be omitted.
+        published: names of published front ends.
 
     Raises:
-        UsageError: an unknown or impossible setting, or another value than the network takes.
+        UsageError: an unknown or invalid setting, or a value that the network does not allow.
     """
     place = f"{embedder}: front_end"
     known = {name: value for name, value in decided.items() if not isinstance(value, tuple | None)}
@@ -111,7 +111,7 @@ def front_end_of(
         own, choice = getattr(found, name), value if isinstance(value, tuple) else (value,)
         if own not in choice:
             takes = f"takes {' or '.join(map(str, choice))}" if value is not None else "decides it: leave it out"
-            raise UsageError(f"{place}.{name} is {own}, and this network {takes}")
+            raise UsageError(f"{place}.{name} is {own}, but this network {takes}")
     if found.name in (OWN, *published):
-        raise UsageError(f"{place}: the name {found.name} is taken by a published one; give it a name of its own")
+        raise UsageError(f"{place}: the name {found.name} is that of a published one; choose another name")
     return found

@@ -1,7 +1,7 @@
-"""What an identity is made of: names, versions, values and hashes of content, and nothing that can be moved.
+"""Identities: made of names, versions, values and content hashes, independent of paths.
 
-An identity is a mapping of JSON values, and its fingerprint names what it identifies. No path, no module and no
-sentence is in one. What is not set is left out, so that a field that is added later changes no identity that does not
+An identity is a mapping of JSON values, and its fingerprint is used as the name. It contains no path, module or
+sentence. Unset fields are omitted, so that a field added later does not change identities that do not
 use it.
 ``docs/design/identity.md`` says why.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def only_set(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that are set: not None, and no empty text, list or mapping. 0 and False are values."""
+    """Return the fields that are set: neither None nor an empty text, list or mapping. 0 and False are values."""
     return {name: value for name, value in values.items() if not _is_unset(value)}
 
 
@@ -36,9 +36,9 @@ def without_none(value: Any) -> Any:
 
 
 def plugin_identity(plugin: Plugin, version: int) -> dict[str, Any]:
-    """What names a plugin: its registered name, distribution and version; of a file its class, version and content.
+    """Return a plugin's identity: registered name, distribution and version; for a file class, version and content.
 
-    ``version`` is what the class declares, which is raised whenever it computes something else.
+    ``version`` is declared by the class, and raised whenever its results change.
     """
     if plugin.source:
         return {"class": plugin.target.rpartition(":")[2], "version": version, "source": plugin.source}
@@ -48,16 +48,16 @@ def plugin_identity(plugin: Plugin, version: int) -> dict[str, Any]:
 def identity_of(
     plugin: Plugin, version: int, params: Mapping[str, Any], own: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The identity of a plugin with its parameters and what else it says identifies it, such as a hash of weights.
+    """Return the identity of a plugin with its parameters and its own fingerprint, such as a hash of weights.
 
     Args:
-        plugin: where its name leads.
-        version: its class's.
-        params: all that can change what it computes, defaults filled in.
-        own: what its ``fingerprint()`` gives.
+        plugin: the plugin.
+        version: version of its class.
+        params: all parameters that can change results, defaults filled in.
+        own: result of its ``fingerprint()``.
 
     Raises:
-        UsageError: ``own`` uses a name that is taken.
+        UsageError: ``own`` uses a reserved name.
     """
     if taken := {"plugin", "params"} & set(own or {}):
         raise UsageError(f"{plugin.kind} '{plugin.name}': its fingerprint() must not use the name '{min(taken)}'")
@@ -66,12 +66,12 @@ def identity_of(
 
 
 def prompt_identity(prompt: Prompt) -> dict[str, Any]:
-    """Return all that a model is told of a prompt, as far as it is set; its id is only what a suite calls it."""
+    """Return everything that a model receives of a prompt, if set; not its id."""
     return only_set({f.name: _number(getattr(prompt, f.name)) for f in fields(prompt) if f.name != "id"})
 
 
 def portable(value: Any) -> Any:
-    """Return a parameter with every plugin file in it named by class and content instead of by where it lies."""
+    """Return a parameter with every plugin file in it named by class and content instead of its path."""
     if isinstance(value, Mapping):
         return {name: portable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -85,15 +85,15 @@ def portable(value: Any) -> Any:
 
 
 def plugin_label(identity: Mapping[str, Any]) -> str:
-    """Return the plugin that an identity is of, for a reader: ``composer@1``, or ``MyModel@1`` of a file."""
+    """Return the name of an identity's plugin: ``composer@1``, or ``MyModel@1`` for a file."""
     named = identity.get("plugin")
     if isinstance(named, Mapping):
         return f"{named.get('name') or named.get('class')}@{named.get('version')}"
-    return str(identity.get("class", "unknown")).rpartition(":")[2]  # as runs of layout 2 have it
+    return str(identity.get("class", "unknown")).rpartition(":")[2]  # as in runs of layout 2
 
 
 def _number(value: Any) -> Any:
-    """Return 120 and 120.0 are one tempo, whether a file or a database gave it."""
+    """Return a number in one form, so that 120 and 120.0 are the same tempo."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""What audio files hold and what they sound like: decoded once, and remembered by name, size and time of change."""
+"""Content hashes and fingerprints of audio files, computed once and cached by name, size and modification time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class KnownSound(NamedTuple):
 
 
 class KnownSounds:
-    """The sounds of files; what was decoded is kept in the user's folder for caches."""
+    """A cache of the sounds of files, in the user's cache folder."""
 
     def __init__(self) -> None:
         self._cache = UserCache("sounds", _MOST_BYTES)
@@ -53,11 +53,11 @@ class KnownSounds:
         return sound
 
     def prints_of(self, path: Path, content: str | None = None) -> tuple[str, tuple[Fingerprint, ...]]:
-        """The content hash of a file and its fingerprints, `bench.contracts.sound_fingerprint.sound_fingerprints`.
+        """Return the content hash and `bench.contracts.sound_fingerprint.sound_fingerprints` of a file.
 
         Args:
             path: the file.
-            content: its hash, where that is known.
+            content: its hash, if known.
 
         Raises:
             DataError, MissingError: as `bench.contracts.audio.read_audio`.
@@ -78,7 +78,7 @@ class KnownSounds:
         return prints
 
     def trim(self) -> None:
-        """Remove what was not used for longest, where there is too much."""
+        """Remove least recently used entries over the limit."""
         self._cache.trim()
 
 
@@ -88,7 +88,7 @@ def _prints_key(content: str) -> str:
 
 @contextmanager
 def known_sounds() -> Iterator[KnownSounds]:
-    """Yield the sounds of files, with the cache tidied afterwards."""
+    """Yield the sounds of files, and trim the cache afterwards."""
     sounds = KnownSounds()
     try:
         yield sounds

@@ -1,4 +1,4 @@
-"""The contract of clip metrics: what they are given, and what they return."""
+"""The contract of clip metrics: their input and output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["higher", "lower", "none"]
 ReferenceUse = Literal["none", "set", "paired"]
-"""What a clip metric compares with: nothing, a set of music, or the recording that goes with the clip's prompt."""
+"""What a clip metric compares with: nothing, a set of music, or the recording of the clip's prompt."""
 
 References = Callable[[ReferenceUse, EmbedderRef], "Reference"]
 T = TypeVar("T")
@@ -35,13 +35,13 @@ T = TypeVar("T")
 class Score:
     """A number, or the reason why there is none: exactly one of ``value`` and ``reason`` is set.
 
-    ``details`` holds what explains the number (winning scales, tempo, confidence). Two keys have a meaning to the
-    leaderboard: ``chance``, the value that music without structure would get here, and ``known``, the value on the
-    notes that the audio was rendered from. They are kept as `bench.contracts.plain_json` makes them, the reason as one
+    ``details`` explains the number (winning scales, tempo, confidence). Two keys have a meaning for the
+    leaderboard: ``chance``, the value for music without structure, and ``known``, the value on the
+    notes that the audio was rendered from. They are stored as by `bench.contracts.plain_json`, the reason as one
     line.
 
     Raises:
-        DataError: both or neither are set, a number in value or details is not finite, or the details are no JSON
+        DataError: both or neither are set, a number in value or details is not finite, or the details are not JSON
             values or too many.
     """
 
@@ -53,7 +53,7 @@ class Score:
         if (self.value is None) == (self.reason is None):
             raise DataError("a score needs either a value or a reason")
         if self.reason is not None and not (isinstance(self.reason, str) and self.reason.strip()):
-            raise DataError(f"a score's reason is {self.reason!r:.60}, must say in words why there is no value")
+            raise DataError(f"a score's reason is {self.reason!r:.60}, must be text that says why there is no value")
         if self.reason is not None:
             object.__setattr__(self, "reason", plain_line(self.reason))
         if self.value is not None:
@@ -69,21 +69,21 @@ class Score:
 
     @classmethod
     def undefined(cls, reason: str, **details: Any) -> Score:
-        """No number, with the reason in a few words: ``"12 notes, needs 20"``."""
+        """Return a score without a value, with a short reason: ``"12 notes, needs 20"``."""
         return cls(None, reason, details)
 
 
 def finite_number(name: str, value: Any) -> float:
-    """Return a finite float that sums of many cannot overflow, from whatever kind of number a metric computes with.
+    """Return a finite float, small enough for sums, from any numeric type.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is not such a number.
     """
-    # float() would take a string or True.
+    # float() would accept a string or True.
     real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
     number = float(value) if real and abs(value) < 1e100 else None
     if number is None:
-        raise DataError(f"score {name} is {value!r:.60}: must be finite; use Score.undefined() where there is no value")
+        raise DataError(f"score {name} is {value!r:.60}: must be finite; use Score.undefined() if there is no value")
     return number
 
 
@@ -92,11 +92,11 @@ class Estimate:
     """A mean or a distance with its interval.
 
     ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
-    nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
-    ``warnings`` are what tables show beside the number.
+    there is no data, ``low`` and ``high`` are None when there is too little for an interval; ``reason`` says why.
+    ``warnings`` are shown with the number in tables.
 
     Raises:
-        DataError: the details are no JSON values, or too many.
+        DataError: the details are not JSON values, or too large.
     """
 
     value: float | None
@@ -115,17 +115,17 @@ class Estimate:
 
 
 class DecodedClip:
-    """One decoding of one clip's file, shared by every metric and embedder that looks at it.
+    """A decoded clip, shared by all its metrics and embedders.
 
     Args:
-        audio: what the file holds.
-        prompt: what was asked for.
-        notes: what was played, where somebody knows; ``notes.origin`` says how to use it.
-        embedders: loads an embedder; by default through the registry, keeping none.
-        view: the part of the clip that embeddings are made of.
-        vectors: embeddings that are known already, by `EmbedderRef.share_name`, or the reason why there is none.
-        file: where the audio lies, if it was read from a file.
-        references: gives the music to compare with, as an embedder embedded it.
+        audio: content of the file.
+        prompt: the prompt.
+        notes: the notes played, if known; ``notes.origin`` says how to use them.
+        embedders: loads an embedder; by default by name, without caching.
+        view: the part of the clip that is embedded.
+        vectors: known embeddings, by `EmbedderRef.share_name`, or the reason why there is none.
+        file: path of the audio, if it was read from a file.
+        references: function that gives the music to compare with, in an embedding.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class DecodedClip:
         self._shared: dict[str, Any] = {}
 
     def share(self, name: str, compute: Callable[[], T]) -> T:
-        """Compute once for this clip whatever several metrics need; ``name`` carries a version: ``basic-pitch@1``."""
+        """Compute a value once per clip for several metrics; ``name`` includes a version: ``basic-pitch@1``."""
         if name not in self._shared:
             self._shared[name] = compute()
         result: T = self._shared[name]
@@ -161,14 +161,14 @@ class DecodedClip:
         return self.share(f"mono:{rate}", lambda: self.audio.mono(rate))
 
     def embedder(self, ref: EmbedderRef) -> Embedder:
-        """Return the loaded embedder, for what it knows beside this clip (its text side, the weights of windows)."""
+        """Return the loaded embedder, for other uses than this clip (embedding text, weights of windows)."""
         return self._embedders(ref)
 
     def embedding(self, ref: EmbedderRef) -> Vectors:
-        """The clip's vectors by that embedder, shape (windows, dimension), computed once or taken from the store.
+        """Return the clip's vectors of an embedder, shape (windows, dimension), computed once or read from the store.
 
         Raises:
-            Undefined: the clip cannot be embedded, with the reason (it is silent).
+            Undefined: the clip cannot be embedded, with the reason (such as silence).
         """
         if ref.share_name not in self._vectors:
             try:
@@ -183,18 +183,18 @@ class DecodedClip:
         return known
 
     def reference(self, ref: EmbedderRef) -> Reference:
-        """Return the music that a metric with ``reference = "set"`` compares with, as that embedder embedded it.
+        """Return the music that a metric with ``reference = "set"`` compares with, in that embedding.
 
         The same object for all clips of a worker: what is computed of it alone can be kept by its fingerprint. Its part
         of the clip's genre is ``clip.reference(ref).of_genre(clip.prompt.genre)``.
 
         Raises:
-            UsageError: the metric does not say that it compares with music in this embedder.
+            UsageError: the metric does not declare that it compares with music in this embedding.
         """
         return self._compared("set", ref)
 
     def paired(self, ref: EmbedderRef) -> Vectors:
-        """Return the vectors of the recording that goes with the clip's prompt, shape (windows, dimension).
+        """Return the vectors of the recording of the clip's prompt, shape (windows, dimension).
 
         For a metric with ``reference = "paired"``.
 
@@ -205,7 +205,7 @@ class DecodedClip:
         return self._compared("paired", ref).of_prompt(self.prompt.id)
 
     def compare_with(self, references: References) -> None:
-        """Take the music to compare with from now on, as the metric that is next declares it."""
+        """Set the music to compare with, as declared by the next metric."""
         self._references = references
 
     def _compared(self, use: ReferenceUse, ref: EmbedderRef) -> Reference:
@@ -214,49 +214,49 @@ class DecodedClip:
         return self._references(use, ref)
 
     def knows(self, ref: EmbedderRef) -> bool:
-        """Return whether `embedding` computes nothing."""
+        """Return whether the embedding is known already."""
         return ref.share_name in self._vectors
 
     def learn(self, ref: EmbedderRef, found: Vectors | Exception) -> None:
-        """Take the clip's vectors, or why there are none, from an embedder that embedded it with others."""
+        """Store the clip's vectors, or why there are none, from a batch embedding."""
         self._vectors[ref.share_name] = one_line(found) if isinstance(found, Undefined) else found
 
     @property
     def viewed(self) -> Audio:
-        """The part of the audio that embeddings are made of.
+        """The part of the audio that is embedded.
 
         Raises:
-            DataError: no frame is left of it.
+            DataError: no frames are left.
         """
         viewed = self.share("view", lambda: self._view.of(self.audio))
         if not viewed.frames:
-            raise DataError(f"no frame of the clip lies in the part that is compared ({self._view.text})")
+            raise DataError(f"no frame of the clip is in the compared part ({self._view.text})")
         return viewed
 
 
 class ClipMetric(ABC):
-    """One number for each clip, or a reason why there is none.
+    """Base class of clip metrics: one number per clip, or a reason why there is none.
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for models.
 
     Class attributes:
-        version: raised whenever the same clip would get another number.
-        unit: such as ``%``; empty for a plain number.
+        version: raised whenever the same clip would get a different number.
+        unit: such as ``%``; empty if dimensionless.
         direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
-        bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
+        bounds: the smallest and the largest possible value, if bounded; intervals stay within them.
         hit_or_miss: whether every value is one of the two bounds.
-        embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
+        embedders: the embedders it uses; an instance attribute if they depend on parameters.
         reference: what it compares clips with, in its first embedder: ``none``, a ``set`` of music
-            (`DecodedClip.reference`), or the recording ``paired`` with the prompt (`DecodedClip.paired`). Which music
-            it was is a part of what a score is stored under.
+            (`DecodedClip.reference`), or the recording ``paired`` with the prompt (`DecodedClip.paired`). The music
+            is part of the key of a score.
         examples: as for models.
-        cannot_tell: what its value does not say, as words after "cannot tell:", shown wherever the metric is defined.
+        cannot_tell: what its value does not show, as text after "cannot tell:", shown with the metric's definition.
         provenance_params: parameters that cannot change a score (time limits, paths, batch size).
-        family: what its values are derived from, as `bench.contracts.family` has it; without it, the families of its
-            embedders, and if these have none, unknown.
+        family: what its values are derived from, see `bench.contracts.family`; by default the families of its
+            embedders, or unknown if these have none.
         named: whether a configuration names its column with ``as``; its instances then have a version, unit, direction
-            and bounds of their own.
-        clips_per_call: how many clips `score_together` is given at once; an instance attribute where that is a
+            and bounds.
+        clips_per_call: number of clips per call of `score_together`; an instance attribute if that is a
             parameter.
     """
 
@@ -283,7 +283,7 @@ class ClipMetric(ABC):
         """Score one clip. Silence or too few notes is a `Score.undefined` (or `bench.Undefined` raised)."""
 
     def score_together(self, clips: Sequence[DecodedClip]) -> Sequence[Score | Exception]:
-        """Score up to ``clips_per_call`` clips, each with what `score` would give or raise, in their order."""
+        """Score up to ``clips_per_call`` clips, each with the result or exception of `score`, in order."""
         found: list[Score | Exception] = []
         for clip in clips:
             try:
@@ -293,5 +293,5 @@ class ClipMetric(ABC):
         return found
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What else identifies its scores beside class, version and parameters: the hash of a file that it uses."""
+        """Return what identifies its scores besides class, version and parameters: the hash of a file that it uses."""
         return {}

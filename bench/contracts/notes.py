@@ -1,4 +1,4 @@
-"""Notes: what was played, where somebody knows it."""
+"""Notes of a clip, if known."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Notes:
 
     Attributes:
         events: the notes.
-        origin: ``known`` when the audio was rendered from these notes (they are the truth that a transcription
-            is checked against; metrics still listen to the audio), ``symbolic`` when the notes are themselves
-            what is to be scored (a MIDI or MusicXML file).
-        quarter: length of a quarter note in seconds, when constant and known.
-        key: such as ``F# minor``, when known.
-        unended: how many of the notes have an end that was assumed, since their file does not tell it.
+        origin: ``known`` if the audio was rendered from these notes (the ground truth that a transcription
+            is checked against; metrics still use the audio), ``symbolic`` if the notes are themselves
+            to be scored (a MIDI or MusicXML file).
+        quarter: length of a quarter note in seconds, if constant and known.
+        key: such as ``F# minor``, if known.
+        unended: number of notes with an assumed end, since their file lacks it.
 
     Raises:
-        DataError: a note outside the ranges given at `Note`, or an impossible quarter.
+        DataError: a note outside the ranges given at `Note`, or an invalid quarter.
     """
 
     events: tuple[Note, ...]
@@ -64,7 +64,7 @@ class Notes:
 
     @cached_property
     def pitches(self) -> npt.NDArray[np.int64]:
-        """MIDI pitches of all notes but drums, shape (notes,), ordered by onset."""
+        """MIDI pitches of all notes except drums, shape (notes,), ordered by onset."""
         return np.array([note.pitch for note in self.events if not note.drum], dtype=np.int64)
 
     @cached_property
@@ -87,16 +87,16 @@ class Notes:
 
 
 def _checked(note: Note) -> Note:
-    """Return the note in Python's own numbers, whatever it was computed with."""
+    """Return the note with Python numbers, whatever types it was computed with."""
     try:
         plain = Note(
             float(note.onset), float(note.duration), int(note.pitch), int(note.velocity), int(note.program),
             bool(note.drum),
         )  # fmt: skip
     except (AttributeError, TypeError, ValueError, OverflowError):
-        raise DataError(f"impossible note {note!r:.200}: see bench.Note") from None
+        raise DataError(f"invalid note {note!r:.200}: see bench.Note") from None
     in_range = 0 <= plain.pitch <= 127 and 1 <= plain.velocity <= 127 and 0 <= plain.program <= 127
     whole = (plain.pitch, plain.velocity, plain.program) == (note.pitch, note.velocity, note.program)
     if not (in_range and whole and 0 <= plain.onset < math.inf and 0 < plain.duration < math.inf):
-        raise DataError(f"impossible note {note!r:.200}: see bench.Note for the ranges")
+        raise DataError(f"invalid note {note!r:.200}: see bench.Note for the ranges")
     return plain

@@ -1,6 +1,6 @@
-"""Warnings as data: a code with parameters, which becomes a sentence where somebody reads it.
+"""Warnings as data: a code with parameters, formatted as a sentence for display.
 
-Codes are what programs test and what is stored. All sentences of our own stand in the table below, so that rewording
+Programs test codes, and codes are stored. All our sentences are in the table below, so that rewording
 one changes no stored score; a plugin's own code brings its text.
 """
 
@@ -22,15 +22,15 @@ _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that must be said beside a number.
+    """A warning about a number.
 
     Attributes:
         code: such as ``W-RANK``: ``W-`` and capital letters, digits or hyphens.
-        params: JSON values that the text is made of.
-        own_text: the text in one line, for a code that tunebench does not know.
+        params: JSON values for the text.
+        own_text: the text in one line, for a code unknown to tunebench.
 
     Raises:
-        DataError: another form of code, or parameters that are no JSON values.
+        DataError: another form of code, or parameters that are not JSON values.
 
     >>> Notice("W-CLIPS", {"a": 10, "b": 20}).sentence
     'W-CLIPS: A has 10 clips and B 20; compare at equal numbers'
@@ -60,24 +60,24 @@ class Notice:
             return self.own_text or canonical_json(dict(self.params))
         try:
             return _TEXTS[self.code](self.params)
-        except (KeyError, TypeError, ValueError):  # a run that somebody else wrote
+        except (KeyError, TypeError, ValueError):  # a run from another source
             return canonical_json(dict(self.params))
 
     @property
     def sentence(self) -> str:
-        """Code and sentence, as tables print it."""
+        """Code and sentence, as printed in tables."""
         return f"{self.code}: {self.text}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is stored: ``{"code": …, "params": {…}}``, and the text where it is the notice's own."""
+        """Return what is stored: ``{"code": …, "params": {…}}``, and its own text, if any."""
         return {"code": self.code, "params": dict(self.params), **({"text": self.own_text} if self.own_text else {})}
 
     @classmethod
     def of_json(cls, stored: Any) -> Notice:
-        """Read what `as_json` gave.
+        """Parse the result of `as_json`.
 
         Raises:
-            DataError: it is something else.
+            DataError: it has another form.
         """
         if not isinstance(stored, Mapping) or not {"code"} <= set(stored) <= {"code", "params", "text"}:
             raise DataError(f"a stored warning is {stored!r:.60}, not a code with parameters")
@@ -85,13 +85,13 @@ class Notice:
 
     @classmethod
     def of_sentence(cls, sentence: str) -> Notice:
-        """Return a warning that is written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
+        """Parse a warning written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
         code, separator, text = sentence.partition(": ")
         return cls(code, {}, text) if separator and _CODE.fullmatch(code) else cls("W-OTHER", {}, sentence)
 
 
 def checked(notices: Iterable[Notice | str], whose: str) -> tuple[Notice, ...]:
-    """Return the warnings that a plugin gave; one that is a sentence keeps it.
+    """Return the warnings of a plugin as notices; sentences are kept as their text.
 
     Raises:
         DataError: one of them is neither a `Notice` nor text.

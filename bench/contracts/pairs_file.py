@@ -1,4 +1,4 @@
-"""Files that say which recording goes with which prompt: for scores against each prompt's own reference."""
+"""Files that assign recordings to prompts, for scores against each prompt's own reference."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from bench.file_names import as_on_disk, looked_for
 from bench.schema import Settings
 
 PROMPTS = ("prompt", "prompt_id", "id", "caption_id", "ytid", "text", "caption", "main_caption")
-"""Columns that name a prompt, by its id or its text; the first of them that a file has is taken."""
+"""Columns that name a prompt, by its id or its text; the first one present is used."""
 
 FILES = ("file", "audio", "path", "reference", "filename", "location")
 """Columns that name a recording, likewise."""
 
 
 class PairsFile(Settings):
-    """A file that names a recording for each prompt, and how it is read.
+    """A file that names a recording for each prompt, and how to read it.
 
-    file: CSV, TSV, JSON, JSON Lines or Parquet, also with .gz; a suite's own file will do, and so will a reference file
-    that was made of one. prompt: the column with the prompt's id or text. audio: the column with the recording's file.
-    folder: where the recordings lie; by default where the file does.
+    file: CSV, TSV, JSON, JSON Lines or Parquet, also with .gz; a suite's own file works, and so does a reference file
+    made from one. prompt: the column with the prompt's id or text. audio: the column with the recording's file.
+    folder: folder of the recordings; by default that of the file.
     """
 
     file: Annotated[str, Field(min_length=1)]
@@ -37,14 +37,14 @@ class PairsFile(Settings):
 
 
 def read_pairs(settings: PairsFile, prompts: Sequence[Prompt]) -> dict[str, Path]:
-    """Read the recording of each prompt, by the prompt's id; without prompts that the file does not name.
+    """Read the recording of each prompt, by the prompt's id; without prompts missing in the file.
 
-    A row names a prompt by its id, as the suite's file has it or as tunebench writes it, or by its exact text. Rows of
-    other prompts are passed over.
+    A row names a prompt by its id, as in the suite's file or as written by tunebench, or by its exact text. Rows of
+    other prompts are ignored.
 
     Raises:
         UsageError: there is no such file or column, or it names none of the prompts.
-        DataError: the file is damaged, names no recording for a prompt, two for one, or one that is not there.
+        DataError: the file is damaged, names no recording for a prompt, two for one, or a missing one.
     """
     path = Path(settings.file).expanduser()
     table = open_prompts(path, "utf-8")
@@ -61,27 +61,27 @@ def read_pairs(settings: PairsFile, prompts: Sequence[Prompt]) -> dict[str, Path
             continue
         name = _text(row[audio])
         if not name:
-            raise DataError(f"{path}: {place}: no recording is named in the column '{audio}'")
+            raise DataError(f"{path}: {place}: the column '{audio}' is empty")
         file = as_on_disk(folder / name)
         if not file.is_file():
             raise DataError(f"{path}: {place}: there is no file {file}{looked_for(file)}; correct it, or set 'folder'")
         if found.setdefault(id, file) != file:
-            raise DataError(f"{path}: {place}: another recording for prompt '{id}' than {places[id]} names; keep one")
+            raise DataError(f"{path}: {place}: prompt '{id}' has another recording on {places[id]}; keep one")
         places.setdefault(id, place)
     if not found:
         example = prompts[0].id if prompts else "id"
         raise UsageError(
             f"{path}: no row names a prompt of this suite by its id (such as {example}) or exact text in the column "
-            f"'{prompt}'; say which column does with 'prompt'"
+            f"'{prompt}'; set the column with 'prompt'"
         )
     return found
 
 
 def _names(prompts: Sequence[Prompt]) -> dict[str, str]:
-    """By what a row may call a prompt, its id; an id goes before the text of another prompt."""
+    """Return the id by possible names of a prompt; an id takes precedence over another prompt's text."""
     texts: dict[str, str | None] = {}
     for prompt in {prompt.id: prompt for prompt in prompts}.values():
-        # A text that two prompts share names neither.
+        # A text shared by two prompts is ambiguous.
         texts[prompt.text.strip()] = None if prompt.text.strip() in texts else prompt.id
     return {text: id for text, id in texts.items() if id} | {prompt.id: prompt.id for prompt in prompts}
 
@@ -99,7 +99,7 @@ def _column(table: PromptTable, part: str, named: str | None, known: Sequence[st
     if column is None:
         what = {"prompt": "an id or text of a prompt", "audio": "a file"}[part]
         raise UsageError(
-            f"{table.path}: no column is known to hold {what}; say which with '{part}: COLUMN' (there are {listed})"
+            f"{table.path}: no column is recognized as {what}; set it with '{part}: COLUMN' (there are {listed})"
         )
     return column
 

@@ -1,4 +1,4 @@
-"""The parameters of plugins: what a constructor takes, and the values it gets."""
+"""The parameters of plugins: the signature of a constructor, and the values passed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Parameter:
     """A parameter of a plugin.
 
     Attributes:
-        name: as configurations have it.
+        name: name in configurations.
         required: whether it must be given: it has no default, or the class names it in ``required_params``.
-        default: its default; None where it has none.
-        example: a value to begin with, as YAML, where the plugin gives one (``examples``).
+        default: its default; None if it has none.
+        example: an example value as YAML, if the plugin gives one (``examples``).
     """
 
     name: str
@@ -47,7 +47,7 @@ def parameters(factory: Any) -> tuple[Parameter, ...]:
 def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool = False) -> dict[str, Any]:
     """Return ``params`` with the factory's defaults filled in, in the order of its signature.
 
-    ``partly`` leaves out what has no default and is not given, instead of refusing.
+    ``partly`` omits missing required parameters instead of refusing.
 
     Raises:
         UsageError: an unknown parameter or a missing one; the message suggests the nearest, or gives an example.
@@ -56,7 +56,7 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool =
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(factory).parameters.values())
     for name in params:
         if name not in known and not open_ended:
-            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            takes = f"it takes {', '.join(known)}" if known else "it takes no parameters"
             raise UsageError(
                 f"{plugin.kind} '{plugin.name}' has no parameter '{name}'{suggestion(name, known)}; {takes}"
             )
@@ -71,7 +71,7 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool =
         example = f", for example {missing[0].name}: {missing[0].example}" if missing[0].example else ""
         raise UsageError(f"{plugin.kind} '{plugin.name}' needs the parameter '{missing[0].name}'{example}")
     defaults = {parameter.name: parameter.default for parameter in known.values() if not parameter.required}
-    # 1 and 1.0 are one parameter, and one clip.
+    # 1 and 1.0 are the same value, and give the same clip.
     whole = {n: float(v) for n, v in params.items() if type(v) is int and isinstance(defaults.get(n), float)}
     given = {**defaults, **params, **whole}
     return {name: given[name] for name in [*known, *params] if name in given}

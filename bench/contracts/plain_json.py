@@ -1,4 +1,4 @@
-"""JSON values from what plugins return, which may be anything."""
+"""Convert return values of plugins, which may be anything, to JSON values."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from bench.errors import DataError
 from bench.plain_text import whole_characters
 
 DEEPEST = 50
-"""Levels of nested lists and mappings."""
+"""Maximum depth of nested lists and mappings."""
 
 LARGEST = 1_000_000
-"""Values and characters, all together."""
+"""Maximum total of values and characters."""
 
 MOST_BITS = 1024
-"""Of a whole number: what a float can be as large as."""
+"""Maximum size of an integer: that of a float."""
 
 
 def plain_json(value: Any, what: str) -> Any:
     """Return a value as None, bool, int, float, str, list and dict, with NumPy's scalars and arrays as Python's.
 
-    Unpaired surrogates in text are replaced, since no database and no file takes them; keys become text.
+    Unpaired surrogates in text are replaced, since databases and files reject them; keys become text.
 
     Args:
         value: a value of JSON or NumPy, or lists and mappings of such values.
-        what: it is, for the message.
+        what: description of the value, for the message.
 
     Raises:
-        DataError: something else, a number that is not finite, or more or deeper than `LARGEST` and `DEEPEST` say (as
-            what contains itself is).
+        DataError: something else, a number that is not finite, or more or deeper than `LARGEST` and `DEEPEST` (such as
+            a value that contains itself).
     """
     return _plain(value, what, DEEPEST, [LARGEST])
 
@@ -47,7 +47,7 @@ def _plain(value: Any, what: str, depth: int, left: list[int]) -> Any:
         return value
     if isinstance(value, int):
         if value.bit_length() > MOST_BITS:
-            raise DataError(f"{what} hold a whole number of {value.bit_length()} bits")
+            raise DataError(f"{what} hold an integer of {value.bit_length()} bits")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -62,4 +62,4 @@ def _plain(value: Any, what: str, depth: int, left: list[int]) -> Any:
         return [_plain(item, what, depth - 1, left) for item in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist(), what, depth - 1, left)
-    raise DataError(f"{what} hold a {type(value).__name__}, which is no JSON value")
+    raise DataError(f"{what} hold a {type(value).__name__}, which is not a JSON value")

@@ -1,4 +1,4 @@
-"""Importing the module that a plugin lives in: one of ours, of another package, or a file."""
+"""Import the module of a plugin: one of ours, of another package, or a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def import_installed(name: str) -> ModuleType:
     """Import a module by its dotted name.
 
     Raises:
-        UsageError: it is one of ours, and a folder of the user's hides it.
+        UsageError: it is one of ours, and a user's folder hides it.
         Exception: whatever it raises.
     """
     top = name.partition(".")[0]
@@ -33,7 +33,7 @@ def import_installed(name: str) -> ModuleType:
 
 
 def _refuse_shadow(package: str) -> None:
-    """Our package names are common ones: make sure that Python finds ours and not a folder of the user's."""
+    """Check that Python finds our package and not a user's folder of the same common name."""
     spec = importlib.util.find_spec(package)
     places = list(spec.submodule_search_locations or []) if spec else []
     found = Path(spec.origin).parent if spec and spec.origin else Path(places[0]) if places else None
@@ -45,11 +45,11 @@ def _refuse_shadow(package: str) -> None:
 
 
 def import_file(plugin: Plugin, file: Path) -> ModuleType:
-    """Import the file that a plugin names, once for each content: what is run is what was hashed.
+    """Import the file that a plugin names, once per content, so that the code run is the code hashed.
 
     Raises:
         FileChanged: the file is not the one that the plugin was found in.
-        UsageError: it is gone, or no Python file.
+        UsageError: it does not exist, or is not a Python file.
         Exception: whatever it raises.
     """
     name = f"tunebench_plugin_{plugin.source}"
@@ -75,7 +75,7 @@ def import_file(plugin: Plugin, file: Path) -> ModuleType:
 
 
 class _Bytes(SourceFileLoader):
-    """Loads a module from bytes, and never from what Python compiled earlier, which it knows by size and time alone."""
+    """Load a module from bytes, never from Python's cached bytecode, which is identified only by size and time."""
 
     def __init__(self, name: str, file: Path, content: bytes) -> None:
         super().__init__(name, str(file))

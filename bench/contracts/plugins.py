@@ -1,8 +1,8 @@
-"""Names → plugins. Built-ins and other people's plugins are found the same way: through entry points.
+"""Find plugins by name. Built-in and third-party plugins are found in the same way: by entry points.
 
 A name is looked up among what installed packages declare, or is ``path/to/file.py:Attribute``. ``name@1`` is the same
-plugin, and refused where another version is installed; ``package/name`` says which of two packages with one name is
-meant. Nothing is imported until it is loaded, so that a broken plugin breaks only the run that names it.
+plugin, refused if another version is installed; ``package/name`` distinguishes two packages with the same
+name. Nothing is imported until it is loaded, so that a broken plugin breaks only the run that names it.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ def short_name(name: str) -> str:
 
 
 def installed(kind: Kind) -> Mapping[str, Plugin]:
-    """Return the plugins of one kind whose name means one thing, by name; `declared` has the ambiguous names too."""
+    """Return the plugins of one kind with unambiguous names, by name; `declared` also has the ambiguous ones."""
     return {name: plugins[0] for name, plugins in declared(kind).items() if len(plugins) == 1}
 
 
 def is_declared(kind: Kind, name: str) -> bool:
-    """Return whether an installed package declares what ``name`` stands for, be it ambiguous or of another version."""
+    """Return whether an installed package declares ``name``, even if ambiguous or in another version."""
     return bool(_candidates(kind, name) or _candidates(kind, plain_name(name)))
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """Return the plugin that ``name`` stands for, without importing it.
+    """Return the plugin with a name, without importing it.
 
     Raises:
-        UsageError: nothing has that name; the message suggests the nearest. Or two packages declare it.
+        UsageError: no plugin has that name (the message suggests the nearest), or two packages declare it.
     """
     versioned = None if _candidates(kind, name) else _VERSIONED.fullmatch(name)
     plain, version = (versioned[1], int(versioned[2])) if versioned else (name, None)
@@ -81,7 +81,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 
 def canonical_name(kind: Kind, name: str) -> str:
-    """The shortest way to write the plugin that ``name`` stands for: without version, and without a needless package.
+    """Return the shortest name of a plugin: without version, and without the package if it is not needed.
 
     Raises:
         UsageError: as `find`.
@@ -91,7 +91,7 @@ def canonical_name(kind: Kind, name: str) -> str:
 
 
 def _candidates(kind: Kind, name: str) -> tuple[Plugin, ...]:
-    """Return what ``name`` or ``package/name`` may mean."""
+    """Return the plugins that ``name`` or ``package/name`` may refer to."""
     known = declared(kind)
     package, _, own = name.rpartition("/")
     if name in known or not package:
@@ -102,13 +102,13 @@ def _candidates(kind: Kind, name: str) -> tuple[Plugin, ...]:
 def _unknown(kind: Kind, name: str) -> str:
     known = declared(kind)
     if not known:
-        return f"no {kind} is installed; reinstall tunebench in a venv of its own"
+        return f"no {kind} is installed; reinstall tunebench in its own venv"
     plain, bracket, _ = name.partition("[")
     if bracket and _candidates(kind, plain):
-        return f"unknown {kind} '{name}': write its parameters apart, as in {{name: {plain}, params: {{…}}}}"
+        return f"unknown {kind} '{name}': write its parameters separately, as in {{name: {plain}, params: {{…}}}}"
     before, at, _ = name.partition("@")
     if at and _candidates(kind, before):
-        return f"unknown {kind} '{name}': a version is a whole number, as in '{before}@1'"
+        return f"unknown {kind} '{name}': a version is an integer, as in '{before}@1'"
     nearest = suggestion(short_name(name), known)
     return f"unknown {kind} '{name}'{nearest}; known: {', '.join(known)}; or path/to/file.py:Name"
 
@@ -118,8 +118,8 @@ def _ambiguous(plugins: tuple[Plugin, ...]) -> str:
     if len(names) == 1:
         targets = " and ".join(plugin.target for plugin in plugins)
         return (
-            f"{first.distribution} declares the {first.kind} '{first.name}' more than once ({targets}), so what it "
-            "means is not known; tell the package's authors, or uninstall it"
+            f"{first.distribution} declares the {first.kind} '{first.name}' more than once ({targets}), so it "
+            "is ambiguous; tell the package's authors, or uninstall it"
         )
     who = [f"{plugin.distribution} ({plugin.target})" for plugin in plugins]
     return (
@@ -129,11 +129,11 @@ def _ambiguous(plugins: tuple[Plugin, ...]) -> str:
 
 
 def load(plugin: Plugin) -> Any:
-    """Import a plugin and return the class or function it names.
+    """Import a plugin and return its class or function.
 
     Raises:
-        UsageError: it raises while being imported, lacks the attribute, is of another version than was asked for, or
-            another folder hides one of ours.
+        UsageError: it raises while being imported, lacks the attribute, has another version than requested, or
+            a folder hides one of our packages.
         MissingError: it needs a module that is not installed.
     """
     origin = f" of {plugin.distribution}" if plugin.distribution else ""
@@ -166,7 +166,7 @@ def load(plugin: Plugin) -> Any:
 
 
 def _check_version(plugin: Plugin, thing: Any) -> None:
-    """Refuse another version than was asked for; a suite's is known when it is made (`load_suite_named`)."""
+    """Refuse another version than requested; a suite's version is known only when made (`load_suite_named`)."""
     if plugin.version is None or plugin.kind == "suite":
         return
     if plugin.kind == "reference":
@@ -175,26 +175,26 @@ def _check_version(plugin: Plugin, thing: Any) -> None:
             "tables show the fingerprint of its content"
         )
     version = getattr(thing, "version", None)
-    if isinstance(version, int) and version != plugin.version:  # what has none is of no kind that we know
+    if isinstance(version, int) and version != plugin.version:  # other kinds have no version
         raise UsageError(other_version(plugin, f"{plugin.name}@{version}"))
 
 
 def other_version(plugin: Plugin, have: str) -> str:
-    """Return what to say where ``have`` is installed and another version of it was asked for."""
+    """Return the message if ``have`` is installed but another version was requested."""
     wanted = f"{plugin.name}@{plugin.version}"
     if plugin.source:
-        return f"{plugin.kind} '{wanted}': the file holds '{have}'; use that, or the file that had '{wanted}'"
+        return f"{plugin.kind} '{wanted}': the file has '{have}'; use that, or the file with '{wanted}'"
     return (
-        f"{plugin.kind} '{wanted}' is not installed, '{have}' is; use that, or the {plugin.distribution} that had "
+        f"{plugin.kind} '{wanted}' is not installed, but '{have}' is; use that, or the {plugin.distribution} with "
         f"'{wanted}'"
     )
 
 
 def load_class(plugin: Plugin, *contracts: type) -> Any:
-    """Load a plugin that is a class to make instances of.
+    """Load a plugin that is a class.
 
     Raises:
-        UsageError: as `load`, or it is no subclass of one of ``contracts``, or lacks a method of it.
+        UsageError: as `load`, or it is not a subclass of one of ``contracts``, or lacks a method.
         MissingError: as `load`.
     """
     factory = load(plugin)
@@ -208,11 +208,11 @@ def load_class(plugin: Plugin, *contracts: type) -> Any:
 
 
 def create(plugin: Plugin, params: Mapping[str, Any], *contracts: type) -> Any:
-    """Load a plugin and make an instance.
+    """Load a plugin and create an instance.
 
     Raises:
         UsageError: as `load_class`, or it does not accept the parameters.
-        MissingError: something that it needs is not installed.
+        MissingError: a dependency is not installed.
     """
     factory = load_class(plugin, *contracts)
     try:

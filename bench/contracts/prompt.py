@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from bench.errors import DataError, UsageError
 
 Split = Literal["development", "test"]
-"""What prompts are for: to tune and choose by, or to report scores on."""
+"""Purpose of prompts: for tuning and choosing, or for reported scores."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _KEY = re.compile(r"[A-G][#b]? (major|minor)")
@@ -20,16 +20,16 @@ _KEY = re.compile(r"[A-G][#b]? (major|minor)")
 
 @dataclass(frozen=True)
 class Prompt:
-    """One text that every model is asked to turn into music.
+    """A text for which every model makes music.
 
     Attributes:
-        id: unique in its suite; letters, digits, ``.``, ``_`` and ``-``, since file names are made of it.
-        text: what the model reads.
-        genre: the stratum that intervals are computed within, such as ``jazz``, or None.
-        level: descriptiveness, 1 (a few words) and up, or None if nobody said.
-        bpm: tempo the text asks for in quarter notes a minute, in (0, 400], or None if it states none.
-        key: key the text asks for, such as ``F# minor`` or ``Bb major``, or None if it states none.
-        lyrics: what is sung, with line breaks, or None; only models that sing read it.
+        id: unique in its suite; letters, digits, ``.``, ``_`` and ``-``, since file names contain it.
+        text: text for the model.
+        genre: the stratum for intervals, such as ``jazz``, or None.
+        level: descriptiveness, 1 (a few words) and up, or None if unknown.
+        bpm: tempo stated in the text in quarter notes per minute, in (0, 400], or None if it states none.
+        key: key stated in the text, such as ``F# minor`` or ``Bb major``, or None if it states none.
+        lyrics: lyrics with line breaks, or None; only models that sing use them.
 
     Raises:
         DataError: an attribute is outside its range; the message names the field.
@@ -70,15 +70,15 @@ class PromptSuite:
     """A named, versioned list of prompts; a changed text raises the version.
 
     Attributes:
-        name, version: as configurations name it.
-        prompts: at least one, each with an id of its own.
-        file_hash: SHA-256 of the file that it was read from, where that is not a suite's own but somebody's list of
-            prompts.
-        splits: by prompt id, what the prompt is for; one that is not in it is for anything. It is no part of any
+        name, version: as in configurations.
+        prompts: at least one, with unique ids.
+        file_hash: SHA-256 of the file that it was read from, if that is a list of prompts rather than
+            a suite file.
+        splits: purpose by prompt id; a prompt not in it is for any purpose. It is not part of any
             identity.
 
     Raises:
-        DataError: no prompts, two prompts with one id, or an unknown split.
+        DataError: no prompts, two prompts with the same id, or an unknown split.
     """
 
     name: str
@@ -103,14 +103,14 @@ class PromptSuite:
 
     @property
     def declared(self) -> frozenset[str]:
-        """The splits that its prompts declare; ``""`` stands for prompts without any."""
+        """The splits that its prompts declare; ``""`` for prompts without any."""
         return frozenset(self.splits.get(prompt.id, "") for prompt in self.prompts)
 
     def part(self, split: Split | None) -> PromptSuite:
-        """The prompts of a split, as a suite called ``name-development`` or ``name-test``; itself where that is all.
+        """Return the prompts of a split as a suite ``name-development`` or ``name-test``; itself if that is all.
 
         Raises:
-            UsageError: it has none.
+            UsageError: the split has no prompts.
         """
         if split is None or self.declared == {split}:
             return self
@@ -120,14 +120,14 @@ class PromptSuite:
         return replace(self, name=f"{self.name}-{split}", prompts=prompts)
 
     def to_tune_by(self) -> PromptSuite:
-        """Return the part that models may be tuned and chosen by: all that is not declared as test, or, of test prompts
-        alone, all of it."""
+        """Return the part for tuning and choosing models: all prompts not declared as test, or, if all are test
+        prompts, the whole suite."""
         prompts = tuple(prompt for prompt in self.prompts if self.splits.get(prompt.id) != "test")
         return self if len(prompts) in (0, len(self.prompts)) else replace(self, prompts=prompts)
 
 
 def text_hash(text: str) -> str:
-    """Return 16 hexadecimal digits that name a text, whatever its case and white space.
+    """Return 16 hexadecimal digits that identify a text, ignoring case and white space.
 
     >>> text_hash("Slow  Blues ") == text_hash("slow blues")
     True

@@ -1,4 +1,4 @@
-"""Suites from files of prompts as others publish them: which columns hold what, and which rows count."""
+"""Suites from published files of prompts: their columns, and the rows to use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from bench.hashing import fingerprint
 from bench.schema import Settings
 
 TEXTS = ("text", "prompt", "caption", "main_caption")
-"""Columns of texts, as Song Describer and MusicCaps (``caption``) and MusicBench (``main_caption``) call them."""
+"""Columns of texts, as in Song Describer and MusicCaps (``caption``) and MusicBench (``main_caption``)."""
 
 IDS = ("id", "prompt_id", "caption_id", "ytid")
-"""Columns of ids, as Song Describer (``caption_id``) and MusicCaps (``ytid``) call them."""
+"""Columns of ids, as in Song Describer (``caption_id``) and MusicCaps (``ytid``)."""
 
 _FACTS = ("genre", "level", "bpm", "key", "lyrics")
 _LONGEST_ID = 100
@@ -38,15 +38,15 @@ Cell = str | bool | int | float | None
 
 
 class SuiteFile(Settings):
-    """A file of prompts, and how it is read.
+    """A file of prompts, and how to read it.
 
-    file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a prompt a line; also with .gz. text and id: names of the
-    columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm, key
-    and lyrics: columns of what prompts may also have; only a file with columns called id and text is searched for them.
+    file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a prompt per line; also with .gz. text and id: names of the
+    columns; by default a known one. Without ids, rows are p1, p2 and so on. genre, level, bpm, key
+    and lyrics: columns of optional fields; they are detected only in files with columns id and text.
     split: the column that says which prompts are for development (also train, dev, valid or validation) and which are
-    for test (also eval or evaluation). where: values that rows must have, or lists of such, by column. limit: only so
-    many of these rows, from the first. repeated_ids: refuse, or number all but the first of an id. repeated_texts:
-    refuse, or keep the first of a text. empty: refuse rows without a text, or skip them. encoding: of the text.
+    for test (also eval or evaluation). where: required values of rows, or lists of values, by column. limit: number
+    of these rows to use, from the first. repeated_ids: refuse, or number repetitions of an id. repeated_texts:
+    refuse, or keep the first of a text. empty: refuse rows without a text, or skip them. encoding: text encoding.
     """
 
     file: Annotated[str, Field(min_length=1)]
@@ -77,12 +77,12 @@ class SuiteFile(Settings):
 def load_suite_file(settings: SuiteFile) -> PromptSuite:
     """Read the prompts of a file.
 
-    The suite is named after the file and a hash of its content and of what is read of it, so that another file, or
-    other rows of it, are another suite. Ids are written by `bench.contracts.prompt_id.safe_id`.
+    The suite is named after the file and a hash of its content and settings, so that another file, or
+    other rows of it, make another suite. Ids are written by `bench.contracts.prompt_id.safe_id`.
 
     Raises:
         UsageError: no such file, no column of that name, or none or several that may hold the texts or ids.
-        DataError: the file is damaged; a row has no text, no id or the id or the text of another; or no row is left.
+        DataError: the file is damaged; a row has no text, no id or a repeated id or text; or no rows are left.
     """
     path = Path(settings.file).expanduser()
     table = open_prompts(path, settings.encoding)
@@ -93,15 +93,15 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
     found = list(_with_ids(path, rows, columns.get("id"), settings.repeated_ids))
     prompts = tuple(_prompt(path, id, place, row, columns) for id, place, row in found)
     splits = _splits(path, found, columns.pop("split", None))
-    # Splits are no part of what is read: that prompts are declared makes no other suite of them.
-    later = {name for name in ("lyrics",) if getattr(settings, name) is None}  # names of suites without it stay
+    # Splits are not part of the hash: declaring them does not make another suite.
+    later = {name for name in ("lyrics",) if getattr(settings, name) is None}  # keeps names of suites without it
     content = settings.model_dump(mode="json", exclude={"file", "split"} | later)
     read = content | {"columns": columns, "sha256": table.sha256}
     return PromptSuite(f"{_stem(path)}-{fingerprint(read)[:8]}", 1, prompts, table.sha256, splits)
 
 
 def _columns(settings: SuiteFile, table: PromptTable) -> dict[str, str]:
-    """Return the column of each part of a prompt, as far as there is one."""
+    """Return the column of each part of a prompt, if there is one."""
     there = table.columns()
     found = {part: name for part in ("text", "id", *_FACTS, "split") if (name := getattr(settings, part)) is not None}
     for part, name in [*found.items(), *(("where", name) for name in settings.where)]:
@@ -113,13 +113,13 @@ def _columns(settings: SuiteFile, table: PromptTable) -> dict[str, str]:
     if "text" not in found:
         known = ["text"] if own_layout else [name for name in there if name.lower() in TEXTS]
         if len(known) != 1:
-            which = f"{' and '.join(known)} may hold the texts" if known else "no column is called text or caption"
-            raise UsageError(f"{table.path}: {which}; say which with text=COLUMN; {_named(there)}")
+            which = f"{' and '.join(known)} may be the texts" if known else "no column is called text or caption"
+            raise UsageError(f"{table.path}: {which}; set it with text=COLUMN; {_named(there)}")
         found["text"] = known[0]
     if "id" not in found:
         known = ["id"] if own_layout else [name for name in there if name.lower() in IDS]
         if len(known) > 1:
-            raise UsageError(f"{table.path}: {' and '.join(known)} may hold the ids; say which with id=COLUMN")
+            raise UsageError(f"{table.path}: {' and '.join(known)} may be the ids; set it with id=COLUMN")
         if known:
             found["id"] = known[0]
     if own_layout:
@@ -162,7 +162,7 @@ def _chosen(settings: SuiteFile, table: PromptTable, columns: Mapping[str, str])
 def _with_ids(
     path: Path, rows: Sequence[tuple[int, Row]], column: str | None, repeated: str
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield the id of each prompt, as file names may hold it, before the row's place and cells."""
+    """Yield the id of each prompt, safe for file names, with the row's place and cells."""
     given = [f"p{number}" if column is None else _id(row[column]) for number, (_, row) in rows]
     taken, times, first = set(given), Counter[str](), dict[str, str]()
     for id, (_, (place, row)) in zip(given, rows, strict=True):
@@ -197,7 +197,7 @@ def _prompt(path: Path, id: str, place: str, row: Mapping[str, Any], columns: Ma
 
 
 def _splits(path: Path, rows: Sequence[tuple[str, str, Mapping[str, Any]]], column: str | None) -> Mapping[str, Split]:
-    """By prompt id, what a column declares it to be for; nothing where its cell is empty."""
+    """Return the purpose in a column by prompt id, without empty cells."""
     if column is None:
         return {}
     splits: dict[str, Split] = {}
@@ -212,7 +212,7 @@ def _splits(path: Path, rows: Sequence[tuple[str, str, Mapping[str, Any]]], colu
 
 
 def _id(cell: Any) -> str:
-    """Return an id as its file has it; whole numbers that a table holds as 859.0 are 859."""
+    """Return an id as in its file; integers stored as 859.0 are 859."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return "" if _is_missing(cell) else str(cell).strip()
@@ -251,7 +251,7 @@ def _number(cell: Any, where: str) -> float | None:
 def _level(cell: Any, where: str) -> int | None:
     number = _number(cell, where)
     if number is not None and not number.is_integer():
-        raise DataError(f"{where} is {cell!r:.60}, must be a whole number")
+        raise DataError(f"{where} is {cell!r:.60}, must be an integer")
     return None if number is None else int(number)
 
 
@@ -269,7 +269,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _matches(cell: Any, wanted: Any) -> bool:
-    """Return whether a cell has a value, or one of several; text that says a number or true is equal to it."""
+    """Return whether a cell equals a value, or one of several; text of a number or boolean equals it."""
     if isinstance(wanted, list):
         return any(_matches(cell, one) for one in wanted)
     if isinstance(cell, list):
@@ -288,15 +288,15 @@ def _matches(cell: Any, wanted: Any) -> bool:
 
 
 def _stem(path: Path) -> str:
-    """Return the name of a file without its endings, in letters that names of suites may have."""
+    """Return the name of a file without its extensions, in characters allowed in suite names."""
     stem = re.sub(r"(\.gz)?$", "", path.name, flags=re.IGNORECASE).rpartition(".")[0]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:60] or "prompts"
 
 
 def _why_nothing(settings: SuiteFile, table: PromptTable) -> str:
-    """Return why no row is left, with values that the first of the columns has."""
+    """Return why no rows are left, with values of the first column."""
     if not settings.where:
-        return "holds no prompts"
+        return "contains no prompts"
     column = next(iter(settings.where))
     held = list(dict.fromkeys(str(row[column]) for _, row in table.rows([column])))
-    return f"no row is left by where; {column} holds {', '.join(held[:8])[:200] or 'nothing'}"
+    return f"where matches no row; {column} has {', '.join(held[:8])[:200] or 'nothing'}"

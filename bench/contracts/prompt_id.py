@@ -1,4 +1,4 @@
-"""Ids from other people's tables, written so that file names can be made of them, and back."""
+"""Encode ids from other tables so that they are safe in file names, and decode them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _ESCAPED = re.compile(r"_x([0-9A-F]{8}|[0-9A-F]{4})_")
 
 
 def safe_id(id: str) -> str:
-    """Return an id in letters, digits, ``.``, ``_`` and ``-``; one that has no other characters stays as it is.
+    """Return an id in letters, digits, ``.``, ``_`` and ``-``; an id of only these characters is unchanged.
 
     Any other character is ``_xHHHH_``, its code point in 4 or 8 hexadecimal digits, as in the names that Microsoft's
     ``XmlConvert.EncodeName`` writes. So is a dot at the beginning, and a ``_`` that begins what looks like such a code:
-    no two ids are written alike.
+    the encoding is unambiguous.
 
     >>> safe_id("-0Gj8-vB1q4"), safe_id("pop/7"), safe_id("caf\\u00e9"), safe_id("_x002F_")
     ('-0Gj8-vB1q4', 'pop_x002F_7', 'caf_x00E9_', '_x005F_x002F_')
@@ -22,7 +22,7 @@ def safe_id(id: str) -> str:
 
 
 def original_id(id: str) -> str:
-    """Return the id that `safe_id` was given.
+    """Return the original of an id encoded by `safe_id`.
 
     >>> original_id("pop_x002F_7"), original_id("jazz-5")
     ('pop/7', 'jazz-5')

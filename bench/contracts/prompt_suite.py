@@ -1,7 +1,7 @@
 """Prompt suites: by registered name, from a YAML file, a Python file, or a file of prompts (`prompt_file`).
 
 A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings. ``split: development`` or
-``split: test`` beside ``name`` says what its prompts are for; beside an ``id``, what that prompt is for::
+``split: test`` beside ``name`` sets the purpose of its prompts; beside an ``id``, that of the prompt::
 
     name: lullabies
     version: 1
@@ -48,9 +48,9 @@ _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
-    Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
-    ``key`` are given where the text states them, ``lyrics`` for models that sing. `bench.Prompt` says which values they
-    take. ``split``, of the suite or of a prompt, is ``development`` or ``test``.
+    Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` can split tables; ``bpm`` and
+    ``key`` are given if the text states them, ``lyrics`` for models that sing. `bench.Prompt` has the allowed
+    values. ``split``, of the suite or of a prompt, is ``development`` or ``test``.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
@@ -109,7 +109,7 @@ def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
         if name not in known:
             hint = suggestion(_SYNONYMS.get(str(name), str(name)), known)
             raise DataError(f"{where}: unknown field {_brief(name)}{hint}")
-        # bool is an int to Python, and YAML reads a bare yes, no, on or off as one.
+        # bool is an int in Python, and YAML reads a bare yes, no, on or off as bool.
         if isinstance(given, bool) or not isinstance(given, known[name]):
             wanted = _WANTED[known[name][-1]]
             raise DataError(f"{where}: {name} is {_brief(given)}, must be {wanted}{_quoting(name, given)}")
@@ -120,7 +120,7 @@ def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> str:
-    """Return ``repr`` cut short: aliases can make a value of a few lines endless."""
+    """Return a shortened ``repr``: aliases can expand a few lines without limit."""
     shape = Repr()
     shape.maxlevel, shape.maxstring = 2, 60
     text = shape.repr(value)
@@ -128,20 +128,20 @@ def _brief(value: Any) -> str:
 
 
 def _quoting(name: str, given: Any) -> str:
-    """Return a hint for text that YAML takes for something else: ``id: 7``, ``genre: no``."""
+    """Return a hint for text that YAML reads as another type: ``id: 7``, ``genre: no``."""
     scalar = not isinstance(given, list | dict)
     return f"; put it in quotes: {name}: '...'" if _PROMPT_FIELDS.get(name) == (str,) and scalar else ""
 
 
 def load_suite_named(ref: str | SuiteFile | Mapping[str, Any]) -> PromptSuite:
-    """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with the version it must have: ``genres@1``.
+    """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with a required version: ``genres@1``.
 
-    Or the prompts of a file as others publish them: ``prompts.csv``, or a mapping that says how it is read, such as
+    Or a published file of prompts: ``prompts.csv``, or a mapping that says how to read it, such as
     ``{"file": "prompts.csv", "text": "caption"}``; see `bench.contracts.prompt_file.SuiteFile`.
 
     Raises:
-        UsageError: an unknown suite, or another version than the installed one is asked for; a file of prompts that is
-            not there or has no such column.
+        UsageError: an unknown suite, or another version than the installed one; a file of prompts that does
+            not exist or has no such column.
         DataError: a suite file with a mistake.
     """
     if not isinstance(ref, str):
@@ -153,10 +153,10 @@ def load_suite_named(ref: str | SuiteFile | Mapping[str, Any]) -> PromptSuite:
     if path.endswith((".yaml", ".yml")):
         suite = load_suite(Path(path))
         if path != ref and ref.rpartition("@")[2] != str(suite.version):
-            raise UsageError(f"suite '{ref}': the file holds '{suite.ref}'; use '{path}', or another file")
+            raise UsageError(f"suite '{ref}': the file has '{suite.ref}'; use '{path}', or another file")
         return suite
     if is_prompt_table(path):
-        raise UsageError(f"suite '{ref}': a file of prompts has no version; use '{path}', which a hash of it names")
+        raise UsageError(f"suite '{ref}': a file of prompts has no version; use '{path}', as its hash identifies it")
     plugin = find("suite", ref)
     made = load(plugin)()
     if not isinstance(made, PromptSuite):

@@ -1,4 +1,4 @@
-"""Rows of the files that prompts come in: CSV, TSV, JSON, JSON Lines, Parquet, and text with a prompt a line."""
+"""Read files of prompts: CSV, TSV, JSON, JSON Lines, Parquet, and text with a prompt per line."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from bench.file_names import looked_for
 from bench.regular_file import open_regular
 
 ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt")
-"""Of files of prompts; all but Parquet's may be followed by ``.gz``."""
+"""Extensions of files of prompts; all except Parquet's may be followed by ``.gz``."""
 
 LINE = "text"
-"""The column of a text file with a prompt a line."""
+"""The column of a text file with a prompt per line."""
 
 _MOST_BYTES = 1 << 29
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 Row = tuple[str, Mapping[str, Any]]
-"""Where a row stands, such as ``line 7``, and its cells by column."""
+"""The place of a row, such as ``line 7``, and its cells by column."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class PromptTable:
     """A file of prompts.
 
     Attributes:
-        path: of the file.
-        kind: its ending without the dot, and without ``.gz``.
-        content: its bytes, uncompressed; empty of a Parquet file, which is read from the disk, column by column.
+        path: path of the file.
+        kind: its extension without the dot, and without ``.gz``.
+        content: its bytes, uncompressed; empty for a Parquet file, which is read from disk by column.
         sha256: of the uncompressed bytes, 64 hexadecimal digits.
-        encoding: of the text.
+        encoding: text encoding.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class PromptTable:
         """Return the names of the columns, in their order.
 
         Raises:
-            DataError: the file is damaged or not what its name says.
+            DataError: the file is damaged or does not match its extension.
         """
         if self.kind == "parquet":
             return list(self._parquet().schema_arrow.names)
@@ -63,7 +63,7 @@ class PromptTable:
         return list(dict.fromkeys(name for _, row in self._json_rows() for name in row))
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """Yield the rows, each with at least these columns; where a row of JSON lacks one, it is None.
+        """Yield the rows, each with at least these columns; missing ones of JSON rows are None.
 
         Raises:
             DataError: as `columns`; a line has more or fewer cells than the header.
@@ -90,11 +90,11 @@ class PromptTable:
                 "encoding, such as cp1252"
             ) from None
         if "\0" in text:
-            raise DataError(f"{self.path}: holds binary zeros, so it is no table of text, or a damaged one")
+            raise DataError(f"{self.path}: contains zero bytes, so it is not a text table, or damaged")
         return text
 
     def _header(self) -> tuple[list[str], str]:
-        """Return the names of the columns of a delimited text, and what stands between them."""
+        """Return the names of the columns of a delimited text, and its separator."""
         text = io.StringIO(self._text(), newline="")
         first = next((line for line in text if line.strip()), "")
         marks = "\t" if self.kind == "tsv" else ",;\t"
@@ -104,7 +104,7 @@ class PromptTable:
         if not columns:
             raise DataError(f"{self.path}: the file is empty")
         if repeated := [name for name in columns if columns.count(name) > 1]:
-            raise DataError(f"{self.path}: two columns are called '{repeated[0]}'")
+            raise DataError(f"{self.path}: two columns have the name '{repeated[0]}'")
         return columns, mark
 
     def _delimited_rows(self) -> Iterator[Row]:
@@ -135,7 +135,7 @@ class PromptTable:
                 yield from self._records(json.loads(text))
                 return
             except json.JSONDecodeError as error:
-                # MusicBench, among others, calls JSON Lines .json.
+                # MusicBench, among others, uses .json for JSON Lines.
                 if not (error.msg == "Extra data" and text.lstrip().startswith("{")):
                     raise self._not_json(f"line {error.lineno}", error) from None
             except RecursionError as error:
@@ -185,7 +185,7 @@ class PromptTable:
 
 
 def is_prompt_table(name: str) -> bool:
-    """Return whether a name is that of a file of prompts, by its ending.
+    """Return whether a name has an extension of files of prompts.
 
     >>> is_prompt_table("musiccaps-public.csv"), is_prompt_table("a.JSONL.gz"), is_prompt_table("quick@1")
     (True, True, False)
@@ -197,14 +197,14 @@ def open_prompts(path: Path, encoding: str = "utf-8") -> PromptTable:
     """Open a file of prompts.
 
     Raises:
-        UsageError: no such file, or no ending by which files of prompts are known.
-        DataError: it cannot be read, is too large, or is not what its name says.
-        MissingError: a library that reads it is not installed.
+        UsageError: no such file, or an extension not of files of prompts.
+        DataError: it cannot be read, is too large, or does not match its extension.
+        MissingError: a library for reading it is not installed.
     """
     plain = path.name.lower().removesuffix(".gz")
     kind = next((ending[1:] for ending in ENDINGS if plain.endswith(ending)), None)
     if kind is None:
-        raise UsageError(f"{path}: prompts are read from files that end in {', '.join(ENDINGS)}, or those and .gz")
+        raise UsageError(f"{path}: prompts are read from files ending in {', '.join(ENDINGS)}, optionally with .gz")
     try:
         with open_regular(path) as file:
             if kind == "parquet":
@@ -214,25 +214,23 @@ def open_prompts(path: Path, encoding: str = "utf-8") -> PromptTable:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file{looked_for(path)}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: not a whole gzip file ({error})") from None
+        raise DataError(f"{path}: not a complete gzip file ({error})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except ValueError:  # a zero byte in the name
-        raise UsageError(f"{str(path)!r} is not the name of a file") from None
+        raise UsageError(f"{str(path)!r} is not a valid file name") from None
     return PromptTable(path, kind, content, hashlib.sha256(content).hexdigest(), encoding)
 
 
 def _read(path: Path, file: io.BufferedIOBase) -> bytes:
     content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise DataError(
-            f"{path}: holds more than {_MOST_BYTES >> 20} MiB; save its prompts as Parquet, or fewer of them"
-        )
+        raise DataError(f"{path}: has more than {_MOST_BYTES >> 20} MiB; save its prompts as Parquet, or fewer of them")
     return content
 
 
 def _checked(path: Path, sha256: str) -> PromptTable:
-    """Return a Parquet file that can be opened."""
+    """Return a Parquet file after checking that it opens."""
     try:
         import pyarrow as pa
     except ModuleNotFoundError as error:
@@ -241,5 +239,5 @@ def _checked(path: Path, sha256: str) -> PromptTable:
     try:
         table.columns()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:120]})") from None
+        raise DataError(f"{path}: not a complete Parquet file ({' '.join(str(error).split())[:120]})") from None
     return table

@@ -1,4 +1,4 @@
-"""Reference music, and sets of embeddings: what metrics compare, and with what."""
+"""Reference music and sets of embeddings, which set metrics compare."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from bench.hashing import fingerprint
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingSet:
-    """Embeddings of many recordings, one row a window.
+    """Embeddings of many recordings, one row per window.
 
     Attributes:
-        vectors: float32, shape (windows, dimension); anything that slices to such an array will do (a memory map).
-        recordings: int, shape (windows,): which recording or clip a window is from.
-        groups: int, shape (windows,): what is dependent and resampled together: the prompt of a clip, or the recording;
-            of reference music whose prompts are known, those.
+        vectors: float32, shape (windows, dimension); any object that slices to such an array (a memory map).
+        recordings: int, shape (windows,): the recording or clip of each window.
+        groups: int, shape (windows,): the unit of resampling of each window: the prompt of a clip, or the recording;
+            for reference music with known prompts, the prompt.
         embedder: fingerprint of the embedder's identity.
-        genres: genre of each group by its number, where known.
-        prompts: text of each group's prompt by its number, where known; the same text is the same prompt in two sets.
+        genres: genre of each group by its number, if known.
+        prompts: text of each group's prompt by its number, if known; the same text means the same prompt in two sets.
 
     Raises:
-        DataError: shapes that do not match.
+        DataError: the shapes do not match.
     """
 
     vectors: Vectors
@@ -46,7 +46,7 @@ class EmbeddingSet:
         if len(self.vectors.shape) != 2 or self.recordings.shape != (windows,) or self.groups.shape != (windows,):
             raise DataError(
                 f"embeddings of shape {self.vectors.shape} with {self.recordings.shape} recordings and "
-                f"{self.groups.shape} groups: one of each a window is needed"
+                f"{self.groups.shape} groups: one of each per window is needed"
             )
 
     @property
@@ -58,27 +58,27 @@ class EmbeddingSet:
         return int(self.vectors.shape[1])
 
     def part(self, keep: npt.NDArray[np.bool_]) -> EmbeddingSet:
-        """Only the windows where ``keep``, shape (windows,), is true."""
+        """Return only the windows where ``keep``, shape (windows,), is true."""
         return replace(self, vectors=self.vectors[keep], recordings=self.recordings[keep], groups=self.groups[keep])
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Music to be close to: its embeddings, or only their Gaussian.
+    """Reference music: its embeddings, or only their mean and covariance.
 
     Attributes:
-        name: as tables show it.
+        name: name in tables.
         embedder: fingerprint of the embedder's identity.
-        fingerprint: identity of the reference, a part of the key of every score against it.
-        windows: how many windows mean and covariance are of.
+        fingerprint: identity of the reference, part of the key of every score against it.
+        windows: number of windows behind mean and covariance.
         mean: float64, shape (dimension,).
         covariance: float64, shape (dimension, dimension), ddof = 1.
-        embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None
-            where only the Gaussian was kept.
-        genres: genre of each recording by its number, where known.
-        pairs: number of the recording that goes with each prompt, by the prompt's id; empty where it is only a set. A
+        embeddings: the windows themselves, grouped by prompt if known and otherwise by recording, or None
+            if only mean and covariance were stored.
+        genres: genre of each recording by its number, if known.
+        pairs: number of each prompt's recording, by prompt id; empty if it is only a set. A
             prompt whose recording cannot be embedded has the reason instead.
-        warnings: what every score against it must say, as in `bench.Estimate`.
+        warnings: warnings of every score against it, as in `bench.Estimate`.
         about: licence, provenance, hashes of the recordings.
     """
 
@@ -95,7 +95,7 @@ class Reference:
     pairs: Mapping[str, int | str] = field(default_factory=dict)
 
     def of_prompt(self, id: str) -> Vectors:
-        """Return the vectors of the recording that goes with a prompt, shape (windows, dimension).
+        """Return the vectors of the recording of a prompt, shape (windows, dimension).
 
         Raises:
             Undefined: there is none.
@@ -108,7 +108,7 @@ class Reference:
         return vectors
 
     def of_genre(self, genre: str) -> Reference:
-        """Return the part of one genre, where recordings of it are labelled; otherwise the whole."""
+        """Return the part of one genre if recordings are labeled with it; otherwise the whole."""
         if self.embeddings is None or genre not in self.genres.values():
             return self
         chosen = [recording for recording, label in self.genres.items() if label == genre]
@@ -127,14 +127,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class PlannedReference:
-    """A reference file that scores are to be computed against.
+    """A reference file to compute scores against.
 
     Attributes:
-        name: as tables show it.
+        name: name in tables.
         path: the file.
-        fingerprint: of its content.
-        warnings: what every score against it must say.
-        pairs: how many prompts it has a recording of; 0 where it is only a set.
+        fingerprint: fingerprint of its content.
+        warnings: warnings of every score against it.
+        pairs: number of prompts with a recording; 0 if it is only a set.
     """
 
     name: str
@@ -145,7 +145,7 @@ class PlannedReference:
 
     @classmethod
     def of(cls, reference: Reference, path: Path) -> PlannedReference:
-        """Return what was read from a file, as it is planned."""
+        """Return the plan entry of a reference read from a file."""
         pairs = sum(isinstance(recording, int) for recording in reference.pairs.values())
         return cls(reference.name, path.resolve(), reference.fingerprint, reference.warnings, pairs)
 
@@ -153,7 +153,7 @@ class PlannedReference:
 def gather(
     clips: Sequence[tuple[int, int, Vectors]], embedder: str, prompts: Mapping[int, Prompt] | None = None
 ) -> EmbeddingSet:
-    """Join (recording, group, vectors) of one clip or more into one set; ``prompts`` says what the groups are."""
+    """Join (recording, group, vectors) of one or more clips into one set; ``prompts`` describes the groups."""
     recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
     groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
     vectors = np.concatenate([vectors for *_, vectors in clips])
@@ -161,7 +161,7 @@ def gather(
 
 
 class Labels(TypedDict):
-    """What is known of groups, as `EmbeddingSet` takes it."""
+    """Known facts about groups, as arguments of `EmbeddingSet`."""
 
     genres: dict[int, str]
     prompts: dict[int, str]

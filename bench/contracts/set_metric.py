@@ -27,8 +27,8 @@ __all__ = [
 class Difference:
     """B − A of two sets against one reference.
 
-    ``low`` and ``high`` are the 95 % jackknife interval, ``p`` the permutation test's; ``null`` says in a sentence what
-    p is the probability under. None where it cannot be said; ``reason`` says why.
+    ``low`` and ``high`` are the 95 % jackknife interval, ``p`` the permutation test's; ``null`` is the null hypothesis
+    of p. Values are None if unknown; ``reason`` says why.
     """
 
     estimate: float | None
@@ -41,14 +41,14 @@ class Difference:
 
 
 class SetMetric(ABC):
-    """One number for a set of clips against a reference set, with its interval.
+    """Base class of set metrics: one number for a set of clips against a reference set, with its interval.
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for clip metrics.
 
     Class attributes: ``version``, ``unit``, ``direction``, ``examples``, ``cannot_tell``, ``family`` as for
         `bench.ClipMetric`.
-        embedders: the one embedder it is defined on; an instance attribute where that is a parameter.
-        needs_reference: whether it compares with a reference at all.
+        embedders: the embedder it uses; an instance attribute if that is a parameter.
+        needs_reference: whether it needs a reference.
     """
 
     version: ClassVar[int] = 1
@@ -64,11 +64,11 @@ class SetMetric(ABC):
     def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
         """Compare a set of clips with a reference; the interval is conditional on the reference.
 
-        Too few prompts or windows is an `Estimate` with a reason. ``Estimate.n`` counts clips.
+        With too few prompts or windows, it returns an `Estimate` with a reason. ``Estimate.n`` counts clips.
 
         Raises:
-            UsageError: the two are of different embedders, or the reference lacks what is needed.
-            DataError: embeddings that are not finite.
+            UsageError: the embedders differ, or the reference lacks required data.
+            DataError: embeddings are not finite.
         """
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:

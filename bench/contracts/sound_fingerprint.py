@@ -1,4 +1,4 @@
-"""What a recording sounds like in a few hundred numbers, by which it is known again in another encoding or in part.
+"""Acoustic fingerprints: a few hundred numbers that identify a recording in other encodings or in part.
 
 Chromaprint, the fingerprint of AcoustID, as essentia computes it: 32 bits for each 0.124 s, of which each pair says how
 the strength of some pitch classes changes nearby. L. Lukáš: How does Chromaprint work? 2011; after Y. Ke, D. Hoiem, R.
@@ -22,26 +22,26 @@ Fingerprint = npt.NDArray[np.uint32]
 VERSION = "chromaprint-1@1"
 
 RATE = 11_025
-"""Hz that chromaprint itself works at."""
+"""Sample rate of chromaprint in Hz."""
 
 STEP = 4096 // 3 / RATE
 """Seconds from one number to the next."""
 
 SHIFTS = (0.0, 0.5)
 
-_SHORTEST = 3.0  # seconds; of less there is no number
+_SHORTEST = 3.0  # seconds; shorter sounds give no numbers
 
 
 def sound_fingerprint(audio: Audio) -> Fingerprint:
-    """Return the fingerprint of a sound, shape (numbers,), uint32; empty where it lasts less than about 3 s.
+    """Return the fingerprint of a sound, shape (numbers,), uint32; empty if shorter than about 3 s.
 
     Args:
-        audio: of any rate and number of channels; how loud it is makes no difference.
+        audio: any rate and number of channels; the level does not matter.
     """
     if audio.duration < _SHORTEST:
         return np.zeros(0, dtype=np.uint32)
     mono = audio.mono(RATE)
-    # It computes with 16-bit numbers: what is quiet would drown in their rounding.
+    # It computes with 16-bit numbers, whose rounding would mask quiet sounds.
     peak = float(np.abs(mono).max(initial=0.0))
     if peak == 0:
         return np.zeros(0, dtype=np.uint32)
@@ -52,7 +52,7 @@ def sound_fingerprint(audio: Audio) -> Fingerprint:
 def sound_fingerprints(audio: Audio) -> tuple[Fingerprint, ...]:
     """Return the fingerprints of a sound that begin at its start and `SHIFTS` of a step later.
 
-    A part of a recording begins anywhere between two of the recording's steps: half a step away from one, a tenth of
+    An excerpt may start anywhere between two steps of the recording: half a step away, a tenth of
     the bits differ, and with two of each no more than a quarter of a step is between them.
     """
     later = (round(share * STEP * audio.rate) for share in SHIFTS)
@@ -62,7 +62,7 @@ def sound_fingerprints(audio: Audio) -> tuple[Fingerprint, ...]:
 
 
 def _essentia() -> Any:
-    """Return the library, which announces itself on stderr unless it is told not to."""
+    """Return the library, with its messages on stderr disabled."""
     import essentia
 
     essentia.log.infoActive = False
@@ -72,14 +72,14 @@ def _essentia() -> Any:
 
 
 def decoded(text: str) -> Fingerprint:
-    """Return the numbers of a compressed fingerprint, as ``fpcalc`` prints it too.
+    """Return the numbers of a compressed fingerprint, as printed by ``fpcalc``.
 
-    Four bytes hold the algorithm and how many numbers there are. Each number is XORed with the one before, and what
+    Four bytes hold the algorithm and the count. Each number is XORed with the one before, and what
     remains are the distances between its bits in 3 bits each, ended by 0; where such a distance is 7 or more, 5 bits
-    for the rest of it follow behind all of those.
+    for the rest follow after all of those.
 
     Raises:
-        DataError: it is none.
+        DataError: it is not a fingerprint.
 
     >>> decoded("AAAAAQE").tolist()
     [1]

@@ -1,1 +1,1 @@
-"""Every clip and score that must exist, each with its identity, before anything is made."""
+"""Plan all clips and scores, each with its identity, before anything is made."""

@@ -1,4 +1,4 @@
-"""The sets of clips that a set metric is computed of."""
+"""Sets of clips for set metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClipGroup:
-    """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
+    """A set of clips for a set metric: ``members`` are positions in the task's list of clips."""
 
     grouping: str
     name: str

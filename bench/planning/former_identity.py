@@ -1,6 +1,6 @@
-"""What things were called in runs of layouts 1 and 2, so that such a run is recognised and goes on.
+"""Identities in runs of layouts 1 and 2, so that such a run is recognized and continued.
 
-Identities held the place of a class, ``module:Class@version``, and views and warnings were kept as sentences.
+Identities contained the path of a class, ``module:Class@version``, and views and warnings were kept as sentences.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.contracts.embedder import Embedder, EmbedderRef
     from bench.contracts.model import GenerationRequest
 
-# Where our own plugins lay. Plugins of others are taken to lie where they lay.
+# Former modules of our plugins. Plugins of others are assumed not to have moved.
 _TARGETS = {
     ("model", "composer"): "models.composer:Composer",
     ("model", "composer-offkey"): "models.composer.controls:OffKeyComposer",
@@ -57,13 +57,13 @@ def is_former_model(stored: Mapping[str, Any], plugin: Plugin, identity: Mapping
     """Return whether a stored identity is the former one of a model.
 
     Args:
-        stored: what a run holds.
-        plugin: the model's.
+        stored: the stored identity.
+        plugin: plugin of the model.
         identity: the model's identity now.
     """
     place, _, name = str(stored.get("class")).rpartition(":")
     where, _, attribute = former_target(plugin).rpartition(":")
-    # A file may have another name today: its content says whether it is the one.
+    # A file may have another name today: its content decides.
     if name != f"{attribute}@{identity['plugin']['version']}" or not (plugin.source or place == where):
         return False
     params = {name: portable(value) for name, value in stored.get("params", {}).items() if value is not None}
@@ -80,8 +80,8 @@ def former_clip_id(
     Args:
         stored: the model's stored identity.
         rate: its sample rate in Hz, or None.
-        request, extra: as `bench.planning.plan.clip_id` takes them.
-        row: the model's label where that was a part, of clips that were made before.
+        request, extra: as for `bench.planning.plan.clip_id`.
+        row: the model's label if it was part of the id, for existing clips.
     """
     prompt = request.prompt
     return fingerprint(
@@ -103,7 +103,7 @@ def former_clip_id(
 
 
 def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
-    """Return the fingerprint that an embedder had."""
+    """Return the former fingerprint of an embedder."""
     plugin, kind = find("embedder", ref.name), type(embedder)
     params = bind(plugin, kind, ref.params)
     return fingerprint(
@@ -122,17 +122,17 @@ def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
 
 
 def former_params_hashes(plugin: Plugin, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the ``params_hash`` of the scores of a metric may have been; the package was a part of it for a while."""
+    """Return possible former values of a metric's ``params_hash``; the package was part of it for a while."""
     if plugin.source:
         return (fingerprint([dict(params), Path(plugin.target).name, plugin.source]),)
     return fingerprint([dict(params)]), fingerprint([dict(params), plugin.distribution])
 
 
 def view_of_words(words: str) -> str:
-    """Return the key of a view that was kept as words; of a number that was cut for the words, what was left of it.
+    """Return the key of a view stored as words, with its numbers as rounded there.
 
     Raises:
-        DataError: the words describe no view.
+        DataError: the words do not describe a view.
     """
     if not words:
         return ""
@@ -142,5 +142,5 @@ def view_of_words(words: str) -> str:
     except ValueError:
         found = None
     if found is None:
-        raise DataError(f"{words!r:.80} describes no part of a clip")
+        raise DataError(f"{words!r:.80} does not describe a part of a clip")
     return View(**numbers).key

@@ -1,4 +1,4 @@
-"""What metrics say of themselves, checked: names, versions, units, and the music that they compare with."""
+"""Check declarations of metrics: names, versions, units, and the music that they compare with."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from bench.plain_text import plain_line
 
 
 def check_label(plugin: Plugin, label: str | None) -> None:
-    """Check that a column is named by its configuration if, and only if, the metric has no name of its own.
+    """Check that a configuration names a column if and only if the metric has no own name.
 
     Raises:
         UsageError: it is not, or the name is that of an installed metric.
     """
     named = getattr(load(plugin), "named", False)
     if named and label is None:
-        raise UsageError(f"metric '{plugin.name}' has no name of its own; name its column with 'as:'")
+        raise UsageError(f"metric '{plugin.name}' needs a name for its column; set it with 'as:'")
     if label is not None and not named:
-        raise UsageError(f"metric '{plugin.name}' has a name of its own; leave out 'as: {label}'")
+        raise UsageError(f"metric '{plugin.name}' has its own name; leave out 'as: {label}'")
     if label is not None and is_declared("metric", label):
-        raise UsageError(f"'as: {label}': a metric that is installed has this name; choose another")
+        raise UsageError(f"'as: {label}': an installed metric has this name; choose another")
 
 
 def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
     """Check the attributes that tables show.
 
     Raises:
-        UsageError: one of them is of another form.
+        UsageError: one of them is invalid.
     """
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
@@ -43,7 +43,7 @@ def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
         if wrong:
             value = getattr(kind, name)
             raise UsageError(
-                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
+                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for valid values"
             )
 
 
@@ -51,13 +51,13 @@ def reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUs
     """Return what a metric compares with.
 
     Raises:
-        UsageError: it says something else, or has no embedder to compare in.
+        UsageError: its declaration is invalid, or it has no embedder for the comparison.
     """
     if isinstance(metric, SetMetric):
         return "set" if metric.needs_reference else "none"
     use: ReferenceUse = metric.reference
     if use not in get_args(ReferenceUse):
-        raise UsageError(f"metric '{plugin.name}': its reference is {use!r:.60}; one of none, set and paired is known")
+        raise UsageError(f"metric '{plugin.name}': its reference is {use!r:.60}; must be none, set or paired")
     if use != "none" and not metric.embedders:
-        raise UsageError(f"metric '{plugin.name}' compares with music (reference: {use}) and names no embedder for it")
+        raise UsageError(f"metric '{plugin.name}' compares with music (reference: {use}) but names no embedder")
     return use

@@ -1,4 +1,4 @@
-"""Metrics resolved against what is installed: what they are called, what they need, and under which key scores lie."""
+"""Resolve metrics against installed plugins: their names, requirements, and keys of scores."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bench.hashing import canonical_json, fingerprint
 from bench.planning.former_identity import former_embedder
 from bench.planning.metric_claims import check_attributes, check_label, reference_use
 
-if TYPE_CHECKING:  # workers need plans, and no configurations
+if TYPE_CHECKING:  # workers need plans, not configurations
     from bench.config.run_config import MetricConfig
 
 
 class ScoreKey(NamedTuple):
-    """What a score is stored under beside its clip: another of any of these is another score.
+    """The key of a score besides its clip.
 
-    ``reference`` is the fingerprint of the music that is compared with, empty where that is none.
+    ``reference`` is the fingerprint of the music to compare with, empty without any.
     """
 
     metric: str
@@ -48,7 +48,7 @@ class ScoreKey(NamedTuple):
 
 
 class SetKey(NamedTuple):
-    """What a score of a set of clips is stored under; ``reference`` is as in `ScoreKey`."""
+    """The key of a score of a set of clips; ``reference`` is as in `ScoreKey`."""
 
     model: str
     grouping: str
@@ -63,11 +63,11 @@ class SetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedEmbedder:
-    """An embedder that some metric asks for.
+    """An embedder used by some metric.
 
-    ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
-    ``files`` are those that it rests on, ``together`` is how many clips it takes at once, ``families`` of what it is
-    derived.
+    ``fingerprint`` covers everything that can change a vector except the view; ``former`` is that of layout 2.
+    ``files`` are those it depends on, ``together`` is the number of clips per call, ``families`` are what it is
+    derived from.
     """
 
     ref: EmbedderRef
@@ -82,10 +82,10 @@ class PlannedEmbedder:
 class PlannedMetric:
     """A column of the leaderboard.
 
-    ``reference`` is what it compares with, and ``against`` that very music, once it is found. ``params`` has the
-    defaults filled in; ``params_hash`` is the identity of the plugin, its parameters but those in
-    ``provenance``, and what its ``fingerprint()`` gave, ``own``. ``together`` is how many clips it takes at once.
-    ``families`` are what its values are derived from, none where nobody says.
+    ``reference`` is the kind of reference, and ``against`` the music, once found. ``params`` has the
+    defaults filled in; ``params_hash`` is the identity of the plugin, its parameters except those in
+    ``provenance``, and the result of ``fingerprint()``, ``own``. ``together`` is the number of clips per call.
+    ``families`` are what its values are derived from, empty if unknown.
     """
 
     plugin: Plugin
@@ -108,7 +108,7 @@ class PlannedMetric:
     params_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # Once, where it is planned: a parameter may name a file that is another one by the time it is scored.
+        # Computed once when planned, as a file named by a parameter may change before scoring.
         object.__setattr__(self, "params_hash", self.hash_with(self.own))
 
     def hash_with(self, own: Mapping[str, Any]) -> str:
@@ -123,29 +123,29 @@ class PlannedMetric:
 
     @property
     def base(self) -> str:
-        """The column's name without parameters: of one base only what was asked for last is shown."""
+        """The column's name without parameters: of metrics with the same base, the last requested one is shown."""
         return short_name(self.plugin.name) if self.label is None else self.label
 
     @property
     def needs_reference(self) -> bool:
-        """Whether it compares with music at all."""
+        """Whether it compares with music."""
         return self.reference != "none"
 
     def compared_with(self, reference: PlannedReference | None) -> PlannedMetric:
-        """Return the same metric, planned at the same moment, against that music."""
-        found = copy(self)  # not dataclasses.replace, which would look at files anew
+        """Return the same planned metric with its reference music."""
+        found = copy(self)  # not dataclasses.replace, which would hash files again
         object.__setattr__(found, "against", reference)
         return found
 
     def key(self, view: View) -> ScoreKey:
-        """Return what its scores are stored under when embeddings are made of ``view``."""
+        """Return the key of its scores for embeddings of ``view``."""
         embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         reference = self.against.fingerprint if self.against else ""
         return ScoreKey(self.name, self.version, self.params_hash, embedder, reference)
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
-    """Return identity of what some embedders make of a `View.key`; empty where there are none."""
+    """Return the identity of embeddings of a `View.key`; empty without embedders."""
     return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
 
 
@@ -153,7 +153,7 @@ def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
     """Resolve the metrics of a configuration.
 
     Raises:
-        UsageError: as `plan_metric`, or two of them are one, or would stand under one name.
+        UsageError: as `plan_metric`, or two are the same, or have the same name.
         MissingError: as `plan_metric`.
     """
     metrics = tuple(plan_metric(entry) for entry in entries)
@@ -163,10 +163,10 @@ def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
         if other is metric:
             continue
         if (other.plugin, other.params) == (metric.plugin, metric.params):
-            raise UsageError(f"metric '{metric.ref}' is named twice")
+            raise UsageError(f"metric '{metric.ref}' is listed twice")
         raise UsageError(
             f"metrics '{other.plugin.qualified}' and '{metric.plugin.qualified}' are both called {metric.ref}; "
-            "name one of them, or rename one"
+            "keep one of them, or rename one"
         )
     return metrics
 
@@ -175,8 +175,8 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     """Resolve one metric.
 
     Raises:
-        UsageError: an unknown name, version or parameter, of the metric or of an embedder it asks for.
-        MissingError: what it needs is not installed.
+        UsageError: an unknown name, version or parameter, of the metric or of one of its embedders.
+        MissingError: a dependency is not installed.
     """
     plugin = find("metric", entry.name)
     check_label(plugin, entry.label)
@@ -207,7 +207,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         instance.version,
         instance.unit,
         instance.direction,
-        # Numbers of other parameters are other numbers: whoever reads the table sees which.
+        # Other parameters give other numbers, so tables show them.
         entry.label or (f"{name}[{', '.join(special)}]" if special else name),
         embedders,
         instance.bounds if isinstance(instance, ClipMetric) else None,
@@ -242,7 +242,7 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
 
 
 def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> dict[str, Any]:
-    """Parameters in which embedders are written one way, since ``musicnn-msd@1`` is no other than ``musicnn-msd``."""
+    """Return parameters with embedders in one form, since ``musicnn-msd@1`` equals ``musicnn-msd``."""
     names = {ref.name: canonical_name("embedder", ref.name) for ref in embedders}
     return {key: names.get(value, value) if isinstance(value, str) else value for key, value in params.items()}
 
@@ -250,7 +250,7 @@ def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> d
 def _short(value: Any) -> str:
     """Return a parameter in a metric's name: the last part of a path that exists here, or of a plugin file's.
 
-    Where a file lies says nothing to others.
+    Paths mean nothing to others.
     """
     if isinstance(value, Mapping):
         return ", ".join(
@@ -264,18 +264,18 @@ def _short(value: Any) -> str:
 
 
 def _short_command(command: Any) -> str:
-    """Return a program's arguments without the interpreter and what stands for paths."""
+    """Return a program's arguments without the interpreter and placeholders of paths."""
     parts = command[1:] if isinstance(command, list | tuple) else [command]
     return " ".join(_short(part) for part in parts if not (isinstance(part, str) and part.startswith("{")))
 
 
 def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
-    """Return the metrics that names stand for, with the parameters that they are configured with.
+    """Return the metrics with these names, with their configured parameters.
 
-    A name may be that of a column: ``kad[embedder=vggish]@1``. What is not configured has its default parameters.
+    A name may be that of a column: ``kad[embedder=vggish]@1``. Others have default parameters.
 
     Raises:
-        UsageError: as `bench.planning.metric_plan.plan_metric`, of what is configured.
+        UsageError: as `bench.planning.metric_plan.plan_metric`, for configured metrics.
     """
 
     from bench.config.run_config import MetricConfig

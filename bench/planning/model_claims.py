@@ -1,4 +1,4 @@
-"""What models say of themselves, checked: warnings, families, and the recordings that they know."""
+"""Check declarations of models: warnings, families, and known recordings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.contracts.model import MusicModel
 from bench.contracts.notice import Notice, checked
 from bench.errors import TunebenchError, UsageError
 
-if TYPE_CHECKING:  # workers need plans, and no configurations
+if TYPE_CHECKING:  # workers need plans, not configurations
     from bench.config.run_config import ModelConfig
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -25,25 +25,25 @@ def own_seeds(entry: ModelConfig) -> Literal["auto"]:
         UsageError: its configuration names some.
     """
     if entry.seeds is not None and not isinstance(entry.seeds, str):
-        raise UsageError(f"model '{entry.row}': its seeds name clips of its own; leave 'seeds' out of its entry")
+        raise UsageError(f"model '{entry.row}': it chooses its own seeds; leave 'seeds' out of its entry")
     return "auto"
 
 
 def notices_of(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
-    """Return what must stand beside its numbers, by its own account and of its prompts, as it is stored.
+    """Return its own warnings, and those about its prompts, as stored.
 
     Raises:
-        DataError: the model gives something else than warnings.
+        DataError: the model does not return warnings.
     """
     given = (*checked(model.notices(), f"model '{row}'"), *more)
     return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
 
 
 def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
-    """Return what the model says that it is derived from, and what its configuration adds.
+    """Return the lineage declared by the model and its configuration.
 
     Raises:
-        UsageError: the model names something that is no family.
+        UsageError: the model names an invalid family.
     """
     whose = f"model '{entry.row}'"
     conditioned, trained = families(model.conditioned_on(), whose), families(model.trained_with(), whose)
@@ -57,7 +57,7 @@ def hashes_of(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
     """Return the content hashes that a model's ``trained_on()`` or ``plays()`` gives.
 
     Raises:
-        UsageError: it fails, or gives something else.
+        UsageError: it fails, or returns other values.
     """
     name = method.__name__
     try:

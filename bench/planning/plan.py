@@ -1,4 +1,4 @@
-"""The plan: every clip that must exist, each with its identity, before anything is made."""
+"""The plan: all clips, each with its identity, before anything is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.planning.model_claims import hashes_of, lineage_of, notices_of, own_s
 from bench.planning.requests import available_seeds, plan_requests
 from bench.planning.tuning import model_tuning, sweep_notices, tuning_notices, tuning_record
 
-if TYPE_CHECKING:  # workers need plans, and no configurations
+if TYPE_CHECKING:  # workers need plans, not configurations
     from bench.config.run_config import ModelConfig, RunConfig
 
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:  # workers need plans, and no configurations
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, the ``notices`` of it
-    if there are any, and what is known of its ``tuning``. ``rate`` is in Hz, or None where it differs from clip to
-    clip. ``speed`` is seconds of audio made in a second, and ``max_workers`` how many processes may hold it, as the
-    model declares them. ``trained_on`` holds the content hashes of the recordings that it is known to have been trained
-    on. ``own_clips`` says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one
-    that it has no longer is no longer part of the row. ``lineage`` is what it is derived from. ``files`` are those that
-    the identity rests on, such as weights. ``plays`` holds the content hashes of the recordings that its clips are
+    ``identity`` is everything that can change the sound; ``provenance`` is the rest of its parameters, its ``notices``
+    if any, and known facts on its ``tuning``. ``rate`` is in Hz, or None if it varies between
+    clips. ``speed`` is seconds of audio per second, and ``max_workers`` the maximum number of processes, as the
+    model declares them. ``trained_on`` holds the content hashes of the recordings known to be its training
+    data. ``own_clips`` says that it plays existing clips, and ``listed`` that the plan is exactly those: one
+    that it no longer has leaves the row. ``lineage`` is what it is derived from. ``files`` are those that
+    the identity depends on, such as weights. ``plays`` holds the content hashes of the recordings that its clips are
     taken from.
     """
 
@@ -61,15 +61,15 @@ class PlannedModel:
         return fingerprint(self.identity)
 
 
-_NOTHING: Mapping[str, Any] = {}  # one for all clips
+_NOTHING: Mapping[str, Any] = {}  # shared by all clips
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
-    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
+    """A planned clip; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
 
-    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file. A plan may hold a
-    million clips, so one is no more than its four fields, and what it has in common with others is shared.
+    ``extra`` is what the model adds to the identity of this clip, such as the hash of a file. A plan may have a
+    million clips, so a clip has only four fields, and shares common data with others.
     """
 
     id: str
@@ -83,24 +83,24 @@ class PlannedClip:
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """Its place in a run, where one clip is at a time: model, prompt and seed."""
+        """Its unique place in a run: model, prompt and seed."""
         return self.model, self.prompt.id, self.request.seed
 
     @property
     def path(self) -> str:
-        """Where its audio lies, relative to the run folder."""
+        """The path of its audio, relative to the run folder."""
         return f"audio/{self.model}/{self.id[:16]}.flac"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a configuration asks for, resolved against what is installed.
+    """A configuration resolved against installed plugins.
 
     Attributes:
-        suite: with the prompts that are asked of models: all of it, or the first ones where there is a limit.
-        models, metrics, clips: what is to be made, and scored by what.
-        duration: of each clip, in seconds.
-        suite_size: how many prompts the whole suite has.
+        suite: the suite with the prompts to use: all, or the first ones if limited.
+        models, metrics, clips: models, metrics, and the clips to make.
+        duration: length of each clip in seconds.
+        suite_size: number of prompts in the whole suite.
     """
 
     suite: PromptSuite
@@ -129,9 +129,9 @@ def make_plan(config: RunConfig) -> Plan:
 
     Raises:
         UsageError: an unknown name or parameter, or two rows that would hold the same clips.
-        DataError: a suite file with a mistake, or clips made before that cannot be used as they are.
+        DataError: a suite file with a mistake, or existing clips that are unusable.
     """
-    from bench.contracts.prompt_suite import load_suite_named  # it reads YAML, and workers do not
+    from bench.contracts.prompt_suite import load_suite_named  # it imports YAML, which workers do not need
 
     whole = load_suite_named(config.suite).part(config.split)
     suite = replace(whole, prompts=whole.prompts[: config.limit])
@@ -182,7 +182,7 @@ def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tu
     for name, least in (("sample_rate", 1), ("batch_size", 1), ("max_workers", 1)):
         value = getattr(instance, name)
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
-            raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
+            raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be an integer of at least {least}")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
     tuning = model_tuning(instance, entry.row)
     of_prompts = [*tuning_notices(tuning, suite), *sweep_notices(entry, config.models, suite)]
@@ -209,14 +209,14 @@ def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tu
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
-    """Return all that can change what a model plays: the plugin and its version, its parameters, and its weights.
+    """Return everything that can change a model's audio: plugin, version, parameters and weights.
 
     Args:
         params: all its parameters, defaults filled in.
-        row: what to call it in an error.
+        row: its label for errors.
 
     Raises:
-        UsageError: something of it is no JSON value.
+        UsageError: a part of it is not a JSON value.
     """
     kind = type(model)
     try:
@@ -234,20 +234,20 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
 
 
 class ClipIds:
-    """The ids of the clips of one model and one duration: each the SHA-256 of everything that can change the clip.
+    """The ids of the clips of one model and one duration: each is the SHA-256 of everything that can change the clip.
 
-    What many clips have in common is written as JSON once: the model here, and prompts by the caller.
+    Common parts are serialized once: the model here, and prompts by the caller.
 
     Args:
         model: the model.
-        duration: of each clip, in seconds.
+        duration: length of each clip in seconds.
     """
 
     def __init__(self, model: PlannedModel, duration: float) -> None:
-        # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
+        # In samples, so that 10 and 10.0 s, or two roundings of a length, give the same clip.
         rate = model.rate
         length = {"samples": round(duration * rate)} if rate else {"seconds": round(duration, 6)}
-        # Two systems may have made the same clip, and each row has its own.
+        # Two systems may have the same clip, but each row has its own id.
         row = model.label if model.own_clips else None
         common = only_set({"length": length, "model": model.identity, "row": row})
         self._common = {name: canonical_json(value) for name, value in common.items()}
@@ -258,7 +258,7 @@ class ClipIds:
         Args:
             prompt: its `prompt_text`.
             seed: its seed.
-            extra: what the model adds for this clip.
+            extra: the model's addition for this clip.
         """
         own = {"request": canonical_json(extra)} if extra else {}
         return fingerprint_of_fields({**self._common, "prompt": prompt, **own, "seed": str(seed)})
@@ -270,14 +270,14 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] = _NOTHING) -> str:
-    """Return the id of a clip on its own, as `ClipIds` has it."""
+    """Return the id of a single clip, see `ClipIds`."""
     return ClipIds(model, request.duration)(prompt_text(request.prompt), request.seed, extra)
 
 
 def _refuse_same_clips(
     models: Sequence[PlannedModel], prompts: Mapping[str, str], clips: Sequence[PlannedClip]
 ) -> None:
-    """Refuse clips that would have one id; only models or prompts that are alike can have such."""
+    """Refuse clips with the same id, which only equal models or prompts can have."""
     own = _alike((model.label, model.fingerprint) for model in models if not model.own_clips)
     same = _alike(prompts.items())
     if not own and not same:
@@ -290,11 +290,11 @@ def _refuse_same_clips(
         if other is not clip and other.model != clip.model:
             raise UsageError(f"models '{other.model}' and '{clip.model}' are the same model with the same parameters")
         if other is not clip:
-            raise UsageError(f"prompts '{other.prompt.id}' and '{clip.prompt.id}' are the same prompt under two ids")
+            raise UsageError(f"prompts '{other.prompt.id}' and '{clip.prompt.id}' are the same prompt with two ids")
 
 
 def _alike(named: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the names of those whose identity another one has, too."""
+    """Return the names of entries with a duplicate identity."""
     groups: dict[str, list[str]] = {}
     for name, identity in named:
         groups.setdefault(identity, []).append(name)

@@ -1,4 +1,4 @@
-"""The clips that a row of the leaderboard consists of: every prompt with every seed, or those that a model has."""
+"""The clips of a row of the leaderboard: every prompt with every seed, or those that a model has."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bench.errors import TunebenchError, UsageError
 
 
 def available_seeds(model: MusicModel, prompts: Sequence[Prompt], row: str) -> Mapping[str, Collection[int]] | None:
-    """Return what `bench.MusicModel.available` says, checked: seeds by prompt id, or None for a model that makes any.
+    """Return the checked result of `bench.MusicModel.available`: seeds by prompt id, or None for any clip.
 
     Args:
         model: an instance.
-        prompts: of the suite.
-        row: what to call the model in an error.
+        prompts: prompts of the suite.
+        row: label of the model for errors.
 
     Raises:
-        UsageError: the method raises, or returns something else than whole numbers from 0 to 2⁶³ − 1 by prompt id.
-        DataError: as the method raises it, such as for a manifest with a mistake.
+        UsageError: the method raises, or does not return integers from 0 to 2⁶³ − 1 by prompt id.
+        DataError: raised by the method, such as for a manifest with a mistake.
     """
     try:
         found = model.available(prompts)
@@ -48,11 +48,11 @@ def plan_requests(
     """Return the requests of one row, by prompt and then by seed.
 
     Args:
-        prompts: of the suite.
-        seeds: asked of every prompt. ``auto`` takes the clips that are available; a prompt without any is asked for
-            with seed 0, so that it counts as one missing clip. A model that makes any clip is asked for seed 0.
-        available: as `available_seeds` returns it.
-        duration: of each clip, in seconds.
+        prompts: prompts of the suite.
+        seeds: seeds for every prompt. ``auto`` uses the available clips; a prompt without any is requested
+            with seed 0, so that it counts as one missing clip. A model that makes any clip gets seed 0.
+        available: result of `available_seeds`.
+        duration: length of each clip in seconds.
     """
 
     def asked(prompt: Prompt) -> Collection[int]:

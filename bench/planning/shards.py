@@ -1,7 +1,7 @@
-"""Shards: the parts of a plan that the jobs of an array make independently, each in a run folder of its own.
+"""Shards: parts of a plan that array jobs make independently, each in its own run folder.
 
-A shard takes every n-th batch of the plan, so that each batch is composed as in the whole run and all shards have about
-the same work of every model. `bench.pipeline.merge_shards` joins what they made.
+A shard takes every n-th batch of the plan, so that batches are the same as in the whole run and all shards have about
+the same work for every model. `bench.pipeline.merge_shards` joins them.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ class Shard:
 
     @property
     def folder(self) -> Path:
-        """Where the shard lies, relative to the folder of the whole run."""
+        """The folder of the shard, relative to that of the whole run."""
         return Path("shards") / f"{self.index}-of-{self.count}"
 
 
 def parse_shard(text: str) -> Shard:
-    """Read ``3/8``.
+    """Parse ``3/8``.
 
     Raises:
-        UsageError: it is not written like that, or there is no such shard.
+        UsageError: it has another form, or there is no such shard.
     """
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
     if not match or not int(match[2]):
-        raise UsageError(f"shard '{text}' is not one; write i/n, such as 3/8 for the third of eight")
+        raise UsageError(f"shard '{text}' must be i/n, such as 3/8 for the third of eight")
     return Shard(int(match[1]), int(match[2]))
 
 
 def shard_of(folder: Path) -> Shard | None:
-    """Return the shard whose folder that is; None where it is a whole run's."""
+    """Return the shard of a folder; None for that of a whole run."""
     path = folder.resolve()
     match = _NAME.fullmatch(path.name) if path.parent.name == "shards" else None
     return Shard(int(match[1]), int(match[2])) if match else None
@@ -76,8 +76,8 @@ def share_out(plan: Plan, count: int) -> Iterator[tuple[PlannedClip, int]]:
 
 
 def take_shard(plan: Plan, shard: Shard) -> Plan:
-    """Return the part of a plan that a shard makes; suite, models and metrics stay whole.
+    """Return the part of a plan that a shard makes; suite, models and metrics are unchanged.
 
-    Its batches are batches of the whole plan: only the last one of a model may be a short one, and that stays last.
+    Its batches are batches of the whole plan: only the last one of a model may be shorter, and it stays last.
     """
     return replace(plan, clips=tuple(clip for clip, owner in share_out(plan, shard.count) if owner == shard.index))

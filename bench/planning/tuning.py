@@ -1,4 +1,4 @@
-"""What must be said beside rows whose prompts are not new to them: they were tuned, trained or are chosen on these."""
+"""Warnings for rows whose prompts are not new to them: used for tuning, training or choosing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bench.contracts.prompt import PromptSuite, text_hash
 from bench.contracts.tuning import Tuning
 from bench.errors import UsageError
 
-if TYPE_CHECKING:  # workers need plans, and no configurations
+if TYPE_CHECKING:  # workers need plans, not configurations
     from bench.config.run_config import ModelConfig
 
 _OF_SWEEP = re.compile(r"(.+)\[[^\[\]]*=[^\[\]]*\]")  # as `bench.config.sweep.suffix` labels its rows
 
 
 def model_tuning(model: MusicModel, row: str) -> Tuning:
-    """Return what a model says of its tuning.
+    """Return the declared tuning of a model.
 
     Raises:
-        UsageError: it says something else.
+        UsageError: it returns another type.
     """
     found = model.tuning()
     if not isinstance(found, Tuning | None):
@@ -32,11 +32,11 @@ def model_tuning(model: MusicModel, row: str) -> Tuning:
 
 
 def tuning_notices(tuning: Tuning, suite: PromptSuite) -> list[Notice]:
-    """Return the warnings for a model that was scored on, or trained on the texts of, prompts that a run asks of it.
+    """Return the warnings for a model that was scored on prompts of the run, or trained on their texts.
 
     Args:
-        tuning: what the model says of itself.
-        suite: with the prompts of the run.
+        tuning: declared by the model.
+        suite: suite with the prompts of the run.
     """
     texts = [text_hash(prompt.text) for prompt in suite.prompts]
     scored, captions = [t for t in texts if t in tuning.scored], [t for t in texts if t in tuning.captions]
@@ -50,12 +50,12 @@ def tuning_notices(tuning: Tuning, suite: PromptSuite) -> list[Notice]:
 
 
 def sweep_notices(entry: ModelConfig, entries: Sequence[ModelConfig], suite: PromptSuite) -> list[Notice]:
-    """Return the warning for a row of a sweep on test prompts: whichever row is taken was chosen on them.
+    """Return the warning for a row of a sweep on test prompts: the best row is chosen on them.
 
     Args:
         entry: the row.
         entries: all rows of the run.
-        suite: with the prompts of the run.
+        suite: suite with the prompts of the run.
     """
     test = sum(suite.splits.get(prompt.id) == "test" for prompt in suite.prompts)
     own = _swept(entry)
@@ -66,11 +66,11 @@ def sweep_notices(entry: ModelConfig, entries: Sequence[ModelConfig], suite: Pro
 
 
 def tuning_record(tuning: Tuning) -> Mapping[str, Any]:
-    """Return what a run keeps of it beside the warnings: the suites, and the parts of which nothing is known."""
+    """Return the record stored besides warnings: the suites, and parts without records."""
     return only_set({"suites": sorted(set(tuning.scored.values())), "unknown": list(tuning.unknown)})
 
 
 def _swept(entry: ModelConfig) -> tuple[str, str] | None:
-    """Return the model, and what the rows of its sweep have in common of their labels; None for a row of no sweep."""
+    """Return the model, and the common label of its sweep's rows; None if the row is not from a sweep."""
     found = _OF_SWEEP.fullmatch(entry.row)
     return (entry.name, found[1]) if found else None

@@ -80,7 +80,7 @@ def test_notes_survive_json(events: list[Note], origin: str, quarter: float | No
 
 def test_impossible_note_is_refused() -> None:
     for note in (Note(-1, 1, 60), Note(0, 0, 60), Note(0, 1, 128), Note(0, 1, 60, 0)):
-        with pytest.raises(DataError, match="impossible note"):
+        with pytest.raises(DataError, match="invalid note"):
             Notes((note,))
 
 

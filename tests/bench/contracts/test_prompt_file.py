@@ -195,7 +195,7 @@ def test_what_is_read_names_the_suite(loaded: Load) -> None:
         ("id,text\n", "no prompts"),
         ("", "is empty"),
         (b"id,text\na,caf\xe9\n", "UTF-8"),
-        (b"id,text\na,x\x00\n", "binary zeros"),
+        (b"id,text\na,x\x00\n", "zero bytes"),
     ],
 )
 def test_mistakes_are_named_with_their_place(loaded: Load, content: str | bytes, message: str) -> None:
