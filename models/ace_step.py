@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from models.batching import Condition
 
 LONGEST = 600.0  # seconds, of ACE-Step's own programs
-TEXT_TOKENS, LYRIC_TOKENS = 256, 2048  # that are read, of the caption within its template and of the lyrics
-REFERENCE_SECONDS = 30.0  # of silence, which stand for a reference recording that is not given
-PEAK = 10 ** (-1 / 20)  # of every clip
+TEXT_TOKENS, LYRIC_TOKENS = 256, 2048  # the most that are read, of the caption within its template and of the lyrics
+REFERENCE_SECONDS = 30.0  # of silence, in place of a reference recording
+PEAK = 10 ** (-1 / 20)  # peak of every clip
 
 
 class Asked(NamedTuple):
-    """All of a request that the condition depends on."""
+    """Everything in a request that the condition depends on."""
 
     caption: str
     lyrics: str
@@ -41,10 +41,10 @@ class AceStep(DiffusersModel):
     """Text and lyrics to music by ACE-Step 1.5, from ``ACE-Step/acestep-v15-xl-turbo-diffusers`` or one like it.
 
     XL and the smaller models are of one architecture. Clips have the checkpoint's own rate and channels (48 kHz stereo
-    as published), the length that is asked for, and a peak of -1 dB, as the plain diffusers pipeline gives them. What a
-    clip is conditioned on has its own length, to which nothing is padded: clips whose conditions are of one length
-    share a pass. Distilled checkpoints (turbo) have no guidance. The language model that writes lyrics and metadata in
-    ACE-Step's own programs has no part in it.
+    as published), the requested length, and a peak of -1 dB, as the plain diffusers pipeline gives them. Conditions
+    have their own length and are not padded: clips whose conditions are of one length share a pass. Distilled
+    checkpoints (turbo) have no guidance. The language model that writes lyrics and metadata in ACE-Step's own programs
+    is not used.
 
     Args:
         checkpoint: a hub id, or a local folder; in diffusers' layout.
@@ -52,13 +52,13 @@ class AceStep(DiffusersModel):
         adapter: folder, file or hub id of LoRA or LoKr weights for the transformer, or a list of
             ``{path: …, weight: …}``.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
-        control: how a prompt's tempo and key are told, where it has them: in its ``text`` only, or as ``arguments``
-            (``bpm`` and ``keyscale``) besides. The text itself is the same.
-        steps: denoising steps, ≥ 1; 8 for turbo, and some 50 for the others.
+        control: how a prompt's tempo and key are passed, where it has them: in its ``text`` only, or also as
+            ``arguments`` (``bpm`` and ``keyscale``). The text itself is the same.
+        steps: denoising steps, ≥ 1; 8 for turbo, and about 50 for the others.
         guidance: scale of adaptive projected guidance ≥ 0; up to 1 there is none. Turbo checkpoints have none at all.
         shift: of the schedule towards noise, > 0.
         language: of the lyrics, as a code.
-        instrumental: what is given as the lyrics of a prompt without any.
+        instrumental: the lyrics of a prompt without any.
         device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
         dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
         batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
@@ -74,7 +74,7 @@ class AceStep(DiffusersModel):
     needs = (*DiffusersModel.needs, "diffusers:AceStepPipeline", "transformers:Qwen3Model")
     pipeline = "AceStepPipeline"
     tuned = "transformer"
-    # They serve the tasks that begin with a recording.
+    # They serve tasks that start from a recording.
     unused = ("audio_tokenizer", "audio_token_detokenizer")
     beside = ("condition_encoder",)
     max_duration = LONGEST
@@ -106,15 +106,15 @@ class AceStep(DiffusersModel):
         return unread_of(self._network.tokenizer, self._asked_of(prompt, LONGEST), self.language)
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """The reading of text and lyrics by Qwen3's embedding model."""
+        """Return the models that condition it: Qwen3's embedding model reads text and lyrics."""
         return ("qwen3",)
 
     def _check(self, pipeline: Any) -> None:
         scheduler = pipeline.scheduler
         if type(scheduler).__name__ != "FlowMatchEulerDiscreteScheduler" or scheduler.config.stochastic_sampling:
             raise UsageError(
-                f"{self.kind}: checkpoint '{self.checkpoint}' has another scheduler than a "
-                "FlowMatchEulerDiscreteScheduler without stochastic_sampling; put that into its folder, as published"
+                f"{self.kind}: checkpoint '{self.checkpoint}' needs a FlowMatchEulerDiscreteScheduler without "
+                "stochastic_sampling; put the published one into its folder"
             )
 
     def _told(self, request: GenerationRequest) -> Asked:
@@ -128,7 +128,7 @@ class AceStep(DiffusersModel):
         return Asked(prompt.text, lyrics, duration, bpm, prompt.key)
 
     def _encode(self, asked: Asked) -> Condition:
-        """``states``: what the transformer attends to, of the lyrics, an absent reference and the caption."""
+        """Encode ``states``: what the transformer attends to, of the lyrics, an empty reference and the caption."""
         return {"states": condition_states(self._network, asked, self.language)}
 
     def _rate(self) -> int:
@@ -149,7 +149,7 @@ class AceStep(DiffusersModel):
         return samples
 
     def _denoised(self, states: torch.Tensor, seeds: Sequence[int], length: int) -> torch.Tensor:
-        """Latents, shape (clips, frames, channels)."""
+        """Denoise latents, shape (clips, frames, channels)."""
         import torch
         from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
 
@@ -190,7 +190,7 @@ class AceStep(DiffusersModel):
 
 
 def condition_states(pipeline: Any, asked: Asked, language: str) -> torch.Tensor:
-    """What the transformer attends to for one clip, shape (1, length, width).
+    """Compute what the transformer attends to for one clip, shape (1, length, width).
 
     Args:
         pipeline: an ``AceStepPipeline``.
@@ -224,7 +224,7 @@ def condition_states(pipeline: Any, asked: Asked, language: str) -> torch.Tensor
 
 
 def unread_of(tokenizer: Any, asked: Asked, language: str) -> int:
-    """How many tokens of caption and lyrics, each within its template, are beyond what the pipeline reads."""
+    """Count the tokens of caption and lyrics, each within its template, beyond what the pipeline reads."""
     from diffusers import AceStepPipeline
 
     texts = AceStepPipeline._format_prompt(
@@ -236,7 +236,7 @@ def unread_of(tokenizer: Any, asked: Asked, language: str) -> int:
 
 
 def context_latents(silence: torch.Tensor, clips: int, frames: int) -> torch.Tensor:
-    """What the transformer is told of the music that is there, silence, and of where to make some: everywhere.
+    """Return the transformer's context: silence as the existing music, and a mask that asks for music everywhere.
 
     Args:
         silence: latents of silence, shape (1, any frames, channels).
@@ -252,6 +252,6 @@ def context_latents(silence: torch.Tensor, clips: int, frames: int) -> torch.Ten
 
 
 def unconditional(condition_encoder: Any, states: torch.Tensor) -> torch.Tensor:
-    """What the transformer attends to where it is told nothing, as ``states`` are shaped."""
+    """Return what the transformer attends to without a condition, in the shape of ``states``."""
     nothing: torch.Tensor = condition_encoder.null_condition_emb
     return nothing.to(states).expand_as(states)

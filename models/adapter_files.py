@@ -1,6 +1,6 @@
-"""LoRA files of every format that trainers of these models write → the factors of each layer, by its name there.
+"""Read LoRA files of every format that trainers of these models write: the factors of each layer, by its name there.
 
-Which layer of a network a name means is for `models.adapter_names` to say.
+`models.adapter_names` says which layer of a network a name means.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Layer:
         magnitude: shape (outputs,), only of weight-decomposed adapters (DoRA).
         alpha: α, or None where the file leaves it to ``settings``.
         scales_bias: whether a magnitude scales the layer's bias as it does its weight.
-        embedding: whether it is of an embedding, a table of shape (inputs, outputs).
+        embedding: whether it belongs to an embedding, a table of shape (inputs, outputs).
     """
 
     down: torch.Tensor | None = None
@@ -84,10 +84,10 @@ class AdapterFile:
         layers: by their names in the file.
         kronecker: factors of LoKr, by the same names.
         settings: in peft's words; empty where the file has none.
-        of_parts: those of further parts, where a pipeline's file tells them apart; None where it does not.
-        rest: what else the file holds, such as the weights that LoRA stood beside while it was trained.
+        of_parts: those of further parts, where a pipeline's file keeps them separate; None where it does not.
+        rest: what else the file holds, such as weights that were trained together with LoRA.
         default_alpha: α of a layer that has none in the file; None for its rank.
-        assumed_alpha: whether that is a guess, since the trainer had an α and did not save it.
+        assumed_alpha: whether that is a guess, because the trainer used an α and did not save it.
         network: class of the only network that it can be for; None where names and shapes decide.
     """
 
@@ -103,18 +103,18 @@ class AdapterFile:
 
     @property
     def base(self) -> str | None:
-        """Hub id or folder of the model it was trained on, where the file tells."""
+        """Hub id or folder of the model it was trained on, where the file says it."""
         return self.settings.get("base_model_name_or_path") or None
 
     def settings_of(self, part: str) -> Mapping[str, Any]:
-        """The settings of a part of the model, such as ``text_encoder``."""
+        """Return the settings of a part of the model, such as ``text_encoder``."""
         if self.of_parts is None or part not in OTHER_PARTS.values():
             return self.settings
         return self.of_parts.get(part, {})
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether a network with it is the network without it, whatever the scale: all its products are 0."""
+        """Whether it leaves a network unchanged, whatever the scale: all its products are 0."""
         return all(
             layer.magnitude is None
             and (layer.alpha == 0 or any(f is not None and not f.any() for f in (layer.up, layer.down)))
@@ -123,10 +123,10 @@ class AdapterFile:
 
 
 def weight_file(path: Path) -> Path:
-    """The file that holds the weights of an adapter, given as a folder or as the file itself.
+    """Return the file that holds the weights of an adapter, given as a folder or as the file itself.
 
     Raises:
-        UsageError: there is none, none of a format that is read, or several.
+        UsageError: there is none, none in a supported format, or several.
     """
     if not path.exists():
         raise UsageError(
@@ -134,7 +134,7 @@ def weight_file(path: Path) -> Path:
         )
     if not path.is_dir():
         if path.suffix not in _ENDINGS:
-            raise UsageError(f"adapter '{path}': a .safetensors, .bin or .ckpt file, or a folder with one, is needed")
+            raise UsageError(f"adapter '{path}' must be a .safetensors, .bin or .ckpt file, or a folder with one")
         return path
     found = [path / name for name in NAMES if (path / name).exists()][:1]
     if found and _STATE.fullmatch(found[0].name):
@@ -143,14 +143,14 @@ def weight_file(path: Path) -> Path:
         found = found or sorted(path.glob(f"*{ending}"))
     if len(found) != 1:
         what = (
-            f"holds {len(found)} files of weights, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
+            f"holds {len(found)} files of weights; name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
         )
         raise UsageError(f"adapter '{path}' {what}")
     return found[0]
 
 
 def config_file(file: Path) -> Path | None:
-    """peft's configuration of an adapter's file of weights, if there is one beside it."""
+    """Return peft's configuration beside an adapter's file of weights, if there is one."""
     config = file.parent / CONFIG
     peft = any((file.parent / name).exists() for name in NAMES if name.startswith("adapter_model"))
     return config if config.exists() and (file.name.startswith("adapter_model") or not peft) else None
@@ -159,12 +159,12 @@ def config_file(file: Path) -> Path | None:
 def read_adapter(path: Path) -> AdapterFile:
     """Read an adapter in any of `FORMATS`. Pickles are read as weights only.
 
-    LoRAW does not save α, which is taken to be the rank, as in its example configuration; a training's state as
-    accelerate saves it has none either, and what peft wrote without one means peft's default. kohya and diffusers mean
+    LoRAW does not save α, which is taken to be the rank, as in its example configuration; a training's state that
+    accelerate saves has none either, and a file of peft without one means peft's default. kohya and diffusers mean
     the rank where they write none.
 
     Raises:
-        UsageError: no such adapter, or neither LoRA nor LoKr.
+        UsageError: there is no such adapter, or it is neither LoRA nor LoKr.
         DataError: the file is damaged; the message names the tensor.
     """
     file = weight_file(path)
@@ -187,16 +187,16 @@ def read_adapter(path: Path) -> AdapterFile:
     others = sorted({"LoKr"} if kronecker else formats - {STABLE_AUDIO_3.format})
     if is_own and others:
         raise UsageError(
-            f"adapter '{path}' is in the format of Stable Audio 3's trainer and holds names of another's "
+            f"adapter '{path}' is in the format of Stable Audio 3's trainer and also holds names of another "
             f"({others[0]}); give each in a file of its own"
         )
     if not layers and not kronecker:
-        such = f"weights that are no LoRA, such as '{next(iter(rest))}'" if rest else "no LoRA weights"
+        such = f"weights that are not LoRA, such as '{next(iter(rest))}'" if rest else "no LoRA weights"
         raise UsageError(f"adapter '{path}' holds {such}")
     for name, layer in layers.items():
         down, up = layer.down, layer.up
         if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1] or not len(down):
-            raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
+            raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not match")
     if is_own:
         for name, layer in layers.items():
             layer.alpha = own_alpha(path, name, layer.rank, layer.magnitude, own)
@@ -210,7 +210,7 @@ def read_adapter(path: Path) -> AdapterFile:
 def _kronecker(
     path: Path, rest: dict[str, torch.Tensor], layers: dict[str, Layer]
 ) -> tuple[dict[str, KroneckerFactors], dict[str, torch.Tensor]]:
-    """The factors of LoKr among what is left of a file, with the α that stand among its layers."""
+    """Return the factors of LoKr among the rest of a file, with the α that are stored among its layers."""
     if not any(".lokr_" in key for key in rest):
         return {}, rest
     from models.kronecker import take_kronecker
@@ -226,10 +226,10 @@ def _kronecker(
 
 
 def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
-    """Refuse names of adapters of another kind, saying which.
+    """Refuse names of other kinds of adapters, and say which kind it is.
 
     Raises:
-        UsageError: one of the names is known as another kind's.
+        UsageError: a name is known to be another kind's.
     """
     for key in tensors:
         for mark, kind in OTHER_KINDS.items():
@@ -238,7 +238,8 @@ def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
 
 
 def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str], OwnSettings | None]:
-    """The tensors, the header's texts, and what Stable Audio 3's trainer says where the file is one of its own."""
+    """Read the tensors, the header's texts, and the settings of Stable Audio 3's trainer if the file is one of its
+    own."""
     import torch
 
     loaded, metadata = load_weights(file)
@@ -273,7 +274,8 @@ def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]] | None]:
-    """The network's settings, and those of further parts: a pipeline's file has them all, prefixed by the part."""
+    """Split the network's settings from those of further parts: a pipeline's file has them all, prefixed by the
+    part."""
     parts: dict[str, dict[str, Any]] = {}
     for key, value in settings.items():
         part, dot, name = key.partition(".")
@@ -284,14 +286,14 @@ def _split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[
 
 
 def _check_finite(path: Path, key: str, value: torch.Tensor) -> None:
-    """Raise DataError if a tensor, which may be on any layer or none, holds what cannot be computed with."""
+    """Raise DataError if a tensor, whether it is on a layer or not, holds a value that cannot be computed with."""
     if value.is_floating_point() and not bool(value.float().isfinite().all()):
         raise DataError(
             f"adapter '{path}': the tensor '{key[:200]}' holds NaN or infinity; its training went wrong, take an "
             "earlier checkpoint of it"
         )
     if not value.is_floating_point() and _matched(key) and not key.endswith("alpha"):
-        raise DataError(f"adapter '{path}': the tensor '{key[:200]}' holds {value.dtype}, no floating-point numbers")
+        raise DataError(f"adapter '{path}': the tensor '{key[:200]}' holds {value.dtype}, not floating-point numbers")
 
 
 def _matched(key: str) -> bool:
@@ -299,7 +301,7 @@ def _matched(key: str) -> bool:
 
 
 def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | None:
-    """Put a weight where it belongs and return its format; None if it belongs nowhere."""
+    """Store a weight in its place and return its format; None if it has none."""
     for pattern, row, role in _PATTERNS:
         if match := pattern.fullmatch(key):
             layer = layers.setdefault(_name(match["layer"], row), Layer(scales_bias=row is LORAW))
@@ -312,7 +314,7 @@ def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) 
                 )
             if role != "ignored":
                 if getattr(layer, role) is not None:
-                    raise UsageError(f"adapter '{path}' has two tensors for one factor, of which '{key[:200]}' is one")
+                    raise UsageError(f"adapter '{path}' has two tensors for one factor, one of them '{key[:200]}'")
                 setattr(layer, role, value)
             return row.format
     if (match := _ALPHA.fullmatch(key)) and value.numel() == 1:
@@ -322,5 +324,5 @@ def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) 
 
 
 def _name(written: str, row: Factors) -> str:
-    """A layer's name with dots, since LoRAW writes it like a path."""
+    """Return a layer's name with dots, since LoRAW writes it like a path."""
     return written.replace("/", ".") if row is LORAW else written

@@ -25,7 +25,7 @@ _PEFT_WRAPPER = re.compile(r"^(base_model\.model\.|module\.|_orig_mod\.)*")
 
 @dataclass(frozen=True)
 class Fitted:
-    """What LoRA does to one layer of a network: its factors, and α as it was meant.
+    """What LoRA does to one layer of a network: its factors, and the α that was meant.
 
     ``factors`` has its magnitude as a vector of the outputs.
     """
@@ -38,12 +38,12 @@ class Fitted:
 
     @property
     def is_dora(self) -> bool:
-        """Whether the weight's direction and magnitude are told apart."""
+        """Whether the weight's direction and magnitude are separate."""
         return self.factors.magnitude is not None
 
 
 def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mapping[str, str]) -> list[Fitted]:
-    """Find the layer of each pair of factors, and check everything that could make them mean something else.
+    """Find the layer of each pair of factors, and check everything that could change their meaning.
 
     Args:
         adapter: as it was read.
@@ -77,7 +77,7 @@ def fit_kronecker(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module]) ->
     """Find the layer of each pair of LoKr's factors, as `fit` does for LoRA.
 
     Raises:
-        UsageError: it was trained for other shapes, or has factors for a layer that is none.
+        UsageError: it was trained for other shapes, or has factors for a layer that does not exist.
     """
     if not adapter.kronecker:
         return []
@@ -104,23 +104,23 @@ def _found(adapter: AdapterFile, names: LayerNames, name: str, parts: Mapping[st
             "take the layers of that part out of the file, or use a model that has it"
         )
     raise UsageError(
-        f"adapter '{adapter.path}' does not fit: {type(parts[part]).__name__} has no layer '{name}', under none of "
-        "the names that known trainers give it; it was trained on another architecture, or by a tool that is not known"
+        f"adapter '{adapter.path}' does not fit: {type(parts[part]).__name__} has no layer '{name}' under any of "
+        "the names that known trainers give it; it was trained on another architecture, or by an unknown tool"
     )
 
 
 def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
-    """Compare what the adapter says of its base with the base, where both can be known."""
+    """Compare the base that the adapter names with the given one, where both are known."""
     named = adapter.base
     if named is None:
         return
     try:
         folder = local_path(named)
         here = folder.is_dir()
-    except (OSError, RuntimeError, ValueError):  # no name that a folder could have
+    except (OSError, RuntimeError, ValueError):  # not a possible name of a folder
         here = False
     if here:
-        # peft notes the folder of the network itself, which in a pipeline's folder is a part.
+        # peft records the folder of the network itself, which is a part of a pipeline's folder.
         whole = folder.parent if (folder.parent / "model_index.json").is_file() else folder
         other = base.get("weights", "") not in ("", base_checkpoint.identity(str(whole), None)["weights"])
     else:
@@ -132,18 +132,18 @@ def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
 
 
 def _check_network(adapter: AdapterFile, network: torch.nn.Module) -> None:
-    """Refuse a format that is one architecture's own with any other, however alike their layers are called."""
+    """Refuse a format that belongs to one architecture for any other, however similar their layers' names are."""
     if adapter.network not in (None, type(network).__name__):
         raise UsageError(
-            f"adapter '{adapter.path}' is in the format of Stable Audio 3's trainer, and a {type(network).__name__} is "
-            "none of its networks; use the model 'stable-audio-3' with the checkpoint that it was trained on"
+            f"adapter '{adapter.path}' is in the format of Stable Audio 3's trainer, which a {type(network).__name__} "
+            "cannot load; use the model 'stable-audio-3' with the checkpoint that it was trained on"
         )
 
 
 def _fitted(
     adapter: AdapterFile, name: str, place: Place, target: torch.nn.Module, settings: Mapping[str, Any]
 ) -> Fitted:
-    """One layer's factors, with rank and α as the settings have them.
+    """Return one layer's factors, with rank and α from the settings.
 
     Raises:
         UsageError: they are of another shape or rank.
@@ -163,7 +163,7 @@ def _fitted(
 
 
 def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: Any) -> Layer:
-    """The factors of one layer of the network, which may be a piece of a fused one in the file."""
+    """Return the factors of one layer of the network, which may be a piece of a fused one in the file."""
     number, count = place.piece
     assert layer.up is not None and layer.down is not None
     wanted, kind = tuple(target.weight.shape), type(target).__name__
@@ -175,8 +175,8 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
     given = (down.shape[1], outputs // count) if is_table else (outputs // count, *down.shape[1:])
     if is_table != layer.embedding:
         raise UsageError(
-            f"adapter '{adapter.path}' does not fit: layer '{name}' is {'an' if is_table else 'no'} embedding here, "
-            f"and {'one' if layer.embedding else 'none'} in the adapter; it was trained on another architecture"
+            f"adapter '{adapter.path}' does not fit: layer '{name}' is {'an' if is_table else 'not an'} embedding "
+            f"here, but {'one' if layer.embedding else 'not'} in the adapter; it was trained on another architecture"
         )
     if given != wanted or outputs % count or any(size != 1 for size in up.shape[2:]):
         here = (wanted[0] * count, *wanted[1:])
@@ -196,7 +196,7 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
 
 
 def _kernel(factor: torch.Tensor, dimensions: int) -> torch.Tensor:
-    """A factor with as many dimensions as the weight: a matrix is a kernel of width 1, and the reverse."""
+    """Return a factor with as many dimensions as the weight: a matrix is a kernel of width 1, and the reverse."""
     while factor.ndim > max(dimensions, 2) and factor.shape[-1] == 1:
         factor = factor[..., 0]
     return factor.reshape(*factor.shape, *[1] * (dimensions - factor.ndim))
@@ -207,7 +207,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
-    """Settings and magnitudes must say the same: peft itself draws, or drops, what one of them lacks."""
+    """Check that settings and magnitudes agree: peft itself draws, or drops, what one of them lacks."""
     for name, match in matches.items():
         settings = adapter.settings_of(match.part)
         has = adapter.layers[name].magnitude is not None
@@ -224,7 +224,7 @@ def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
 def _check_none_absent(
     adapter: AdapterFile, names: LayerNames, matches: Mapping[str, Match], fitted: Mapping[tuple[str, str], Fitted]
 ) -> None:
-    """Refuse a file that lacks layers which the settings name: the training changed them."""
+    """Refuse a file that lacks layers that its settings name: the training changed them."""
     ways = {(match.part, match.naming, match.wrapper): match for match in matches.values()}
     absent: dict[str, None] = {}
     for match in ways.values():
@@ -240,7 +240,7 @@ def _check_none_absent(
 
 
 def _is_target(settings: Mapping[str, Any], key: str, module: torch.nn.Module) -> bool:
-    """Whether peft would put factors beside this layer."""
+    """Return whether peft would put factors beside this layer."""
     from peft import LoraConfig
     from peft.tuners.tuners_utils import check_target_module_exists
 
@@ -255,27 +255,27 @@ def _is_target(settings: Mapping[str, Any], key: str, module: torch.nn.Module) -
     }
     try:
         found: Any = check_target_module_exists(LoraConfig(**chosen), key)
-    except (ValueError, TypeError, re.error):  # settings that peft itself cannot take say nothing
+    except (ValueError, TypeError, re.error):  # settings that peft itself refuses say nothing
         return False
     return bool(found) and type(found).__name__ != "_ExcludedModule"
 
 
 def _check_rest(adapter: AdapterFile, names: LayerNames) -> None:
-    """What a file holds beside the factors must be what the base has."""
+    """Check that the base has what a file holds beside the factors."""
     for key, value in adapter.rest.items():
         own = names.weight(key)
         if own is None:
-            raise UsageError(f"adapter '{adapter.path}' holds weights that are no LoRA, such as '{key[:200]}'")
+            raise UsageError(f"adapter '{adapter.path}' holds weights that are not LoRA, such as '{key[:200]}'")
         value = value.to(own.device)
         if own.shape != value.shape or not (own.to(value.dtype).equal(value) or value.to(own.dtype).equal(own)):
             raise UsageError(
                 f"adapter '{adapter.path}' holds weights of its own beside LoRA, '{key[:200]}', which are not those of "
-                "this checkpoint: it was trained on another base, or trained these too, which is not read"
+                "this checkpoint: it was trained on another base, or trained these too, which is not supported"
             )
 
 
 def _matching(pattern: Mapping[str, Any] | None, name: str, otherwise: Any) -> Any:
-    """The setting of one layer, where a pattern has one for it."""
+    """Return the setting of one layer, where a pattern has one for it."""
     if not pattern:
         return otherwise
     try:
@@ -286,9 +286,9 @@ def _matching(pattern: Mapping[str, Any] | None, name: str, otherwise: Any) -> A
 
 
 def in_order(fitted: Mapping[int, list[Fitted]]) -> Iterator[tuple[int, str, list[Fitted]]]:
-    """The layers of several adapters in the groups that peft takes at once: those with magnitudes come first.
+    """Yield the layers of several adapters in the groups that peft takes at once: those with magnitudes come first.
 
-    peft scales what the layers before gave by a magnitude, so that a DoRA comes before what is added to it.
+    peft scales the output of the layers before by a magnitude, so that a DoRA comes before what is added to it.
 
     Yields:
         The adapter's number, the part, and its layers there.

@@ -1,7 +1,7 @@
-"""What trainers call the layers of a network, and what the network itself calls them: one table, a row a format.
+"""The names that trainers give to the layers of a network, and the network's own: one table, a row per format.
 
-Every name that a format gives to a layer is worked out from the network's own names, so that a name in a file is
-either known, exactly, or no layer's. Sources: huggingface/peft, huggingface/diffusers, NeuralNotW0rk/LoRAW,
+Every name that a format gives to a layer is derived from the network's own names, so that a name in a file either is
+known exactly or belongs to no layer. Sources: huggingface/peft, huggingface/diffusers, NeuralNotW0rk/LoRAW,
 kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), ace-step/ACE-Step-1.5, Stability-AI/stable-audio-tools and
 stable-audio-3, whose names and order are those of diffusers' ``scripts/convert_stable_audio_3_to_diffusers.py``.
 """
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Match:
-    """A layer of a file as it was recognised: ``wrapper`` + the name that the format ``naming`` has for the layer."""
+    """A recognized layer of a file: ``wrapper`` + the name that the format ``naming`` has for the layer."""
 
     places: tuple[Place, ...]
     part: str
@@ -49,7 +49,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Factors:
-    """How a format names what it saves of a layer: regular expressions of what stands behind the layer's name."""
+    """How a format names the tensors of a layer: regular expressions for what follows the layer's name."""
 
     format: str
     down: str
@@ -80,7 +80,7 @@ FORMATS = (
     ),
 )
 LORAW, STABLE_AUDIO_3 = FORMATS[-2:]
-# What is not LoRA, told by a part of its names.
+# Kinds of adapters other than LoRA, recognized by a part of their names.
 OTHER_KINDS = {
     "hada_": "LoHa",
     "lokr_t2": "LoKr with a core between its factors (Tucker)",
@@ -115,7 +115,7 @@ _FUSED: Mapping[str, tuple[str, tuple[int, int]]] = {
     "attn2.to_v": ("cross_attn.to_kv", (1, 2)),
     "attn2.to_out.0": ("cross_attn.to_out", _WHOLE),
 }
-# Of Stable Audio 3 the names inside a block are the same but for these, and projections are fused here too.
+# In Stable Audio 3 the names inside a block are the same except for these, and projections are fused here too.
 _FEED_FORWARD: Mapping[str, str] = {"ff.proj_in": "ff.ff.0.proj", "ff.proj_out": "ff.ff.2"}
 _OUTSIDE_BLOCKS: Mapping[str, str] = {
     "proj_in": "project_in",
@@ -133,13 +133,13 @@ def _own(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _processor(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Before diffusers 0.18 an attention's factors were its processor's: ``attn1.processor.to_out_lora``."""
+    """Yield the name before diffusers 0.18, where factors were the processor's: ``attn1.processor.to_out_lora``."""
     if match := re.fullmatch(r"(?P<attention>.+)\.(?P<leaf>to_q|to_k|to_v|to_out)(\.0)?", name):
         yield f"{match['attention']}.processor.{match['leaf']}_lora", _WHOLE
 
 
 def _stable_audio_tools(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """In stable-audio-tools projections of one input are one layer, and so are their factors."""
+    """Yield the name in stable-audio-tools, where projections of one input are one layer, and so are their factors."""
     if match := _BLOCK.fullmatch(name):
         plain = _FEED_FORWARD.get(match["rest"], match["rest"].replace("ff.net.", "ff.ff."))
         rest, piece = _FUSED.get(match["rest"], (plain, _WHOLE))
@@ -151,7 +151,7 @@ def _stable_audio_tools(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _conditioner(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """In Stable Audio 3's conditioner the projection of the length follows its features."""
+    """Yield the name in Stable Audio 3's conditioner, where the projection of the length follows its features."""
     if name == "linear":
         yield "embedding.1", _WHOLE
 
@@ -161,7 +161,7 @@ _ACE_STEP_OTHERS = re.compile(r"layers\.\d+\.mlp\..+|proj_(?P<side>in|out)_conv"
 
 
 def _ace_step(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """ACE-Step's own decoder has other names for its attention, and its convolutions stand in a list."""
+    """Yield the name in ACE-Step's own decoder, which names its attention differently and lists its convolutions."""
     if match := _ACE_STEP_ATTENTION.fullmatch(name):
         yield f"{match['attention']}.{match['leaf'][0]}_proj", _WHOLE
     elif match := _ACE_STEP_OTHERS.fullmatch(name):
@@ -169,7 +169,7 @@ def _ace_step(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _inside(root: str) -> Naming:
-    """The names that an adapter has which was trained on a part of the network."""
+    """Return the naming of an adapter that was trained on a part of the network."""
 
     def naming(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         if name.startswith(root):
@@ -178,11 +178,11 @@ def _inside(root: str) -> Naming:
     return naming
 
 
-# Parts of a network that adapters are trained on as if they were the network: of MusicGen its language model, this
+# Parts of a network that adapters are trained on as if they were the network: for MusicGen its language model
 # without its heads, and the decoder in it.
 ROOTS = ("", "decoder.", "decoder.model.", "decoder.model.decoder.")
 
-# In the order in which a name is looked for.
+# In the order in which a name is searched for.
 STABLE_AUDIO_TOOLS = "stable-audio-tools"
 NAMINGS: Mapping[str, Naming] = {
     "the network's own": _own,
@@ -193,8 +193,8 @@ NAMINGS: Mapping[str, Naming] = {
     **{f"inside {root}": _inside(root) for root in ROOTS if root},
 }
 
-# What stands before a layer's name, in any combination: wrappers of peft, of torch and of trainers, and the
-# network's name in its pipeline.
+# What may precede a layer's name, in any combination: wrappers of peft, of torch and of trainers, and the network's
+# name in its pipeline.
 WRAPPERS = (
     "base_model.model.",
     "base_model.",
@@ -211,7 +211,7 @@ WRAPPERS = (
     "lora_transformer_",
     "lycoris_",
 )
-# The same for the other parts of a model: a name behind it is looked for in that part alone.
+# The same for the other parts of a model: a name after it is searched for in that part only.
 OTHER_PARTS: Mapping[str, str] = {
     "text_encoder.": "text_encoder",
     "text_encoder_2.": "text_encoder_2",
@@ -228,7 +228,7 @@ OTHER_PARTS: Mapping[str, str] = {
 
 
 class LayerNames:
-    """All names under which the layers of a model's parts may stand in a file.
+    """All names that the layers of a model's parts may have in a file.
 
     Args:
         parts: the parts of the model, by their names in its pipeline; the first is the one that adapters are for.
@@ -243,7 +243,7 @@ class LayerNames:
         self._tables = {part: list(_tables(part, layers)) for part, layers in self._layers.items()}
 
     def find(self, name: str) -> Match | None:
-        """The layer of this name in a file; None where no part has one, or where it could be either of two."""
+        """Return the layer with this name in a file; None where no part has one, or where it could be either of two."""
         for wrapper, part, rest in _unwrapped(name, self.main):
             for naming, dotted, flat in self._tables.get(part, ()):
                 if places := dotted.get(rest) or flat.get(rest):
@@ -251,21 +251,22 @@ class LayerNames:
         return None
 
     def part_of(self, name: str) -> str:
-        """The part that a name speaks of, whether it is here or not."""
+        """Return the part that a name refers to, whether the model has it or not."""
         return next((part for _, part, _ in _unwrapped(name, self.main) if part != self.main), self.main)
 
     def siblings(self, match: Match) -> Iterator[tuple[str, Place, torch.nn.Module]]:
-        """Every layer that the format names as it does this one: the name in the file, the place, the layer."""
+        """Yield every layer that the format names in the same way: the name in the file, the place, the layer."""
         for layer, module in self._layers[match.part].items():
             for name, piece in NAMINGS[match.naming](layer):
                 yield match.wrapper + name, Place(match.part, layer, piece), module
 
     def layer(self, place: Place) -> torch.nn.Module:
-        """The layer itself."""
+        """Return the layer itself."""
         return self._layers[place.part][place.layer]
 
     def weight(self, name: str) -> torch.Tensor | None:
-        """The parameter or buffer of this name in a training's state, in which peft's layers wrap the network's."""
+        """Return the parameter or buffer with this name in a training's state, in which peft's layers wrap the
+        network's."""
         for _, part, rest in _unwrapped(name.replace(".base_layer.", "."), self.main):
             for root in ROOTS:
                 if root + rest in self._weights.get(part, ()):
@@ -274,7 +275,7 @@ class LayerNames:
 
 
 def _adaptable(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """The layers with a matrix or a kernel, by name."""
+    """Return the layers with a matrix or a kernel, by name."""
     return {
         name: layer
         for name, layer in module.named_modules()
@@ -285,25 +286,25 @@ def _adaptable(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
 def _tables(
     part: str, layers: Mapping[str, torch.nn.Module]
 ) -> Iterator[tuple[str, Mapping[str, tuple[Place, ...]], Mapping[str, tuple[Place, ...]]]]:
-    """For each naming its names with their places, and the same with ``_`` for dots, as kohya writes them."""
+    """Yield for each naming its names with their places, and the same with ``_`` for dots, as kohya writes them."""
     for naming, names_of in NAMINGS.items():
         dotted: dict[str, tuple[Place, ...]] = {}
         for layer, module in layers.items():
             order = piece_order(layer, module) if naming == STABLE_AUDIO_TOOLS else ()
             for name, piece in names_of(layer):
                 dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, order))
-        # A fused layer of which the network lacks a piece is not this network's.
+        # A fused layer is not this network's if the network lacks one of its pieces.
         dotted = {name: places for name, places in dotted.items() if len(places) == places[0].piece[1]}
         flat: dict[str, tuple[Place, ...]] = {}
         for name, places in dotted.items():
             key = name.replace(".", "_")
-            flat[key] = () if key in flat else places  # two layers of one flat name: neither is known by it
+            flat[key] = () if key in flat else places  # two layers with one flat name: it identifies neither
         if dotted:
             yield naming, dotted, flat
 
 
 def _unwrapped(name: str, main: str) -> Iterator[tuple[str, str, str]]:
-    """What was taken off, the part that is spoken of, and the rest of the name; the longest rest comes first."""
+    """Yield what was removed, the part that is meant, and the rest of the name; the longest rest comes first."""
     taken, part, rest = "", main, name
     while True:
         yield taken, part, rest

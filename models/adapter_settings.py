@@ -1,4 +1,4 @@
-"""peft's configuration of an adapter: which of it is read, and what of it changes what an adapter means."""
+"""peft's configuration of an adapter: the settings that are read, and those that change what an adapter means."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from bench.errors import DataError, UsageError
 from bench.plain_text import plain_line
 
-# Starts of a training that take something out of the base's weights, so that the factors are not all of the change.
+# Initializations that take something out of the base's weights, so that the factors are not the whole change.
 _CHANGES_BASE = re.compile(r"pissa|olora|corda|loftq|lora_ga")
-# What makes peft compute something else than α/rank · B·A, or add to it.
+# Settings that make peft compute something other than α/rank · B·A, or add to it.
 _VARIANTS = (
     "alora_invocation_tokens",
     "arrow_config",
@@ -29,11 +29,11 @@ _VARIANTS = (
 
 
 def check_settings(file: Path, settings: Mapping[str, Any]) -> None:
-    """Check that an adapter's settings are values of their kinds, and mean LoRA or DoRA.
+    """Check that an adapter's settings have valid values, and mean LoRA or DoRA.
 
     Raises:
         UsageError: they mean another kind of adapter; the message names it.
-        DataError: a setting has a value that it cannot have.
+        DataError: a setting has an impossible value.
     """
     if wrong := next((name for name, fits in _KINDS.items() if not fits(settings.get(name))), None):
         raise DataError(f"adapter '{file}': {wrong} in its configuration is {settings[wrong]!r:.80}")
@@ -84,7 +84,7 @@ def _optional(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or fits(value)
 
 
-# What is read of peft's configuration, and which values it takes where it is set.
+# The settings of peft's configuration that are read, and the values that each may have.
 _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "r": _optional(_is_number),
     "lora_alpha": _optional(_is_number),

@@ -43,7 +43,7 @@ class AdapterSource:
 
     @property
     def name(self) -> str:
-        """What to call it, without where it lies on somebody's disk."""
+        """What to call it, without its path on somebody's disk."""
         return self.path if self.on_hub else self._place.name
 
     @property
@@ -51,20 +51,21 @@ class AdapterSource:
         return local_path(self.path)
 
     def identity(self) -> dict[str, Any]:
-        """What identifies it: the hashes of its files, or the repository and its commit, and a weight other than 1.
+        """Return what identifies it: the hashes of its files, or the repository and its commit, and a weight other than
+        1.
 
         Raises:
             UsageError: there is no such adapter.
-            MissingError: the commit cannot be found out.
+            MissingError: the commit cannot be determined.
         """
         found: dict[str, Any] = {**(self._repository() if self.on_hub else adapters.identity(self._place))}
         return found if self.weight == 1 else {**found, "weight": self.weight}
 
     def locate(self) -> Path:
-        """Its folder or file, downloaded if need be.
+        """Return its folder or file, downloaded if need be.
 
         Raises:
-            UsageError: no such repository or revision, or it holds no adapter.
+            UsageError: there is no such repository or revision, or it holds no adapter.
             MissingError: gated and not logged in, no network, or no space.
         """
         if not self.on_hub:
@@ -72,7 +73,7 @@ class AdapterSource:
         return snapshot(self.path, self._repository()["revision"], None, _has_weights, _wanted_files, "adapter")
 
     def on_this_machine(self) -> Path | None:
-        """Its folder or file where that is here already; no network is asked."""
+        """Return its folder or file if it is here already; the network is not used."""
         if not self.on_hub:
             return self._place
         found = cached_snapshot(self.path, self.revision)
@@ -94,7 +95,7 @@ class AdapterSource:
         weight_file(found)
 
     def card(self) -> Card | None:
-        """The card beside it, if it was trained here."""
+        """Return the card beside it, if it was trained by tunebench."""
         folder = None if self.on_hub else weight_file(self._place).parent
         return read_card(folder) if folder and (folder / CARD).is_file() else None
 
@@ -103,7 +104,7 @@ class AdapterSource:
 
 
 def parse_sources(given: Given, kind: str) -> tuple[AdapterSource, ...]:
-    """The adapters that the parameter ``adapter`` names: a path, or a list of ``{path: …, weight: …}``.
+    """Parse the adapters that the parameter ``adapter`` names: a path, or a list of ``{path: …, weight: …}``.
 
     Raises:
         UsageError: it is neither, or an entry is invalid.
@@ -133,7 +134,7 @@ def _source(entry: Any, kind: str) -> AdapterSource:
         raise UsageError(f"{kind}: adapter '{entry['path']}' has weight {weight!r:.80}, must be a finite number from 0")
     if revision is not None and not isinstance(revision, str):
         raise UsageError(f"{kind}: adapter '{entry['path']}' has revision {revision!r:.80}, must be text")
-    # A hub id may say its revision itself, as in owner/name@main.
+    # A hub id may name its revision itself, as in owner/name@main.
     repo, at, commit = entry["path"].partition("@")
     if at and commit and revision is None and HUB_ID.fullmatch(repo) and not Path(entry["path"]).expanduser().exists():
         return AdapterSource(repo, float(weight), commit)
@@ -141,7 +142,7 @@ def _source(entry: Any, kind: str) -> AdapterSource:
 
 
 def notices(sources: Sequence[AdapterSource]) -> Iterator[Notice]:
-    """What must be said beside the row of a model with these adapters, as far as they are on this machine.
+    """Yield the notices for the row of a model with these adapters, as far as they are on this machine.
 
     Raises:
         UsageError, DataError: as `models.adapter_files.read_adapter`.
@@ -164,7 +165,7 @@ def _has_weights(folder: Path) -> bool:
 
 
 def _wanted_files(names: Sequence[str]) -> list[str]:
-    """Of a repository, the files that `models.adapter_files` reads: weights at its top, and the configuration."""
+    """Return the files of a repository that `models.adapter_files` reads: weights at its top, and the configuration."""
     weights = next(([name] for name in NAMES if name in names), None)
     if weights is None:
         weights = [name for name in names if "/" not in name and name.endswith((".safetensors", ".ckpt"))]

@@ -1,4 +1,4 @@
-"""LoRA and LoKr adapters on top of a network: checked against it, then put in.
+"""LoRA and LoKr adapters on top of a network: checked against it, then inserted.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022; Liu et al., "DoRA: Weight-Decomposed
 Low-Rank Adaptation", ICML 2024.
@@ -26,9 +26,9 @@ Module = TypeVar("Module", bound="torch.nn.Module")
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """What identifies an adapter: the hash of its weights and, in peft's format, of its configuration. Needs no torch.
+    """Return what identifies an adapter: the hash of its weights and, in peft's format, of its configuration.
 
-    An α that the configuration does not say is part of it, since it is ours to assume.
+    An α that the configuration does not state is part of it, since tunebench assumes it. Needs no torch.
 
     Raises:
         UsageError: there is no adapter.
@@ -99,7 +99,7 @@ def load_adapters(
         _inject(parts[part], names[-1], chosen, adapters[number][1])
     for part, names in active.items():
         _activate(parts[part], names)
-    for place, factors, scale in products:  # last, since a DoRA scales what is in a layer when it comes
+    for place, factors, scale in products:  # last, since a DoRA scales everything that is in a layer before it
         _add_product(parts[place.part], place.layer, factors, scale)
 
 
@@ -128,7 +128,7 @@ def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale:
         inference_mode=True,
     )
     with warnings.catch_warnings():
-        # peft warns that there are several adapters, and that it looks at layers to see how their weights lie.
+        # peft warns that there are several adapters, and that it inspects layers to see how their weights are stored.
         warnings.simplefilter("ignore")
         inject_adapter_in_model(config, module, adapter_name=name)
     for one in layers:
@@ -168,7 +168,7 @@ def _keep_empty_rows(target: Any, name: str, one: Fitted, scale: float) -> None:
     strength = scale * one.alpha / (factors.rank**0.5 if one.rslora else factors.rank)
     product = factors.up.float().flatten(1) @ factors.down.float().flatten(1)
     own = weight.float().flatten(1).cpu()
-    if own.shape != product.shape:  # a table, or a matrix that lies transposed
+    if own.shape != product.shape:  # a table, or a matrix that is stored transposed
         return
     empty = (torch.linalg.norm(own + strength * product, dim=1) == 0).to(weight.device)
     if not bool(empty.any()):
@@ -179,7 +179,7 @@ def _keep_empty_rows(target: Any, name: str, one: Fitted, scale: float) -> None:
 
 
 def _scale_bias(target: Any, one: Fitted) -> None:
-    """LoRAW multiplies a layer's whole output by magnitude / norm, and peft all but its bias."""
+    """Scale a layer's bias too: LoRAW multiplies the whole output by magnitude / norm, peft all but the bias."""
     import torch
 
     base = target.get_base_layer()

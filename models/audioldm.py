@@ -29,9 +29,9 @@ _LONGEST_TEXT = 1_000_000  # tokens
 class AudioLDM(DiffusersModel):
     """Text to audio by AudioLDM, from the diffusers checkpoint ``cvssp/audioldm-s-full-v2`` or one like it.
 
-    Clips have the vocoder's rate (16 kHz as published), one channel, and exactly the length that is asked for. Steps
-    and guidance are those of the authors' own sampler. The first sample counts; none is chosen by its CLAP score. Of a
-    text, what its tokenizer's limit leaves is read: 512 tokens as published.
+    Clips have the vocoder's rate (16 kHz as published), one channel, and exactly the requested length. Steps and
+    guidance are those of the authors' own sampler. The first sample is used; none is chosen by its CLAP score. A text
+    is read up to its tokenizer's limit: 512 tokens as published.
 
     Args:
         checkpoint: a hub id, or a local folder.
@@ -41,7 +41,7 @@ class AudioLDM(DiffusersModel):
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
         steps: denoising steps, ≥ 1.
         negative_prompt: what to steer away from; empty as published.
-        prompt_prefix: words put before every prompt, as they stand; None for none.
+        prompt_prefix: words put before every prompt, unchanged; None for none.
         eta: fresh noise in each step, from 0, none (DDIM), to 1 (DDPM); Song et al., "Denoising Diffusion Implicit
             Models", ICLR 2021.
         max_duration: longest clip in s. 10.24 is what the model was trained on; the network takes more.
@@ -77,14 +77,14 @@ class AudioLDM(DiffusersModel):
         self.require_range("max_duration", self.max_duration, above=0)
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """The authors' repository builds on LAION-AI/CLAP, whose network is what the pipeline loads."""
+        """Return the models that condition it: the authors build on LAION-AI/CLAP, whose network the pipeline loads."""
         return ("clap-laion",)
 
     def _maximum(self) -> str:
         return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
 
     def _check(self, pipeline: Any) -> None:
-        if pipeline.tokenizer.model_max_length > _LONGEST_TEXT:  # transformers' word for: it does not say
+        if pipeline.tokenizer.model_max_length > _LONGEST_TEXT:  # transformers' value for an unknown length
             raise DataError(
                 f"checkpoint '{self.checkpoint}': its tokenizer/tokenizer_config.json does not say how long texts are "
                 "(model_max_length); download it again"
@@ -111,13 +111,13 @@ class AudioLDM(DiffusersModel):
         return self._text(request.prompt)
 
     def _encode(self, text: str) -> Condition:
-        """CLAP's embedding of the text, of unit length, shape (1, dimension)."""
+        """Encode the text by CLAP, of unit length, shape (1, dimension)."""
         import torch
 
         return {"prompt_embeds": torch.nn.functional.normalize(text_embedding(self._network, text), dim=-1)}
 
     def _conditioning(self, conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
-        """What the pipeline takes in place of texts, one row a clip."""
+        """Return the pipeline's inputs in place of texts, one row per clip."""
         assert self._condition is not None
         wanted = joined(conditions)
         if self.guided:
@@ -145,7 +145,7 @@ class AudioLDM(DiffusersModel):
             num_inference_steps=self.steps,
             guidance_scale=self.guidance,
             eta=self.eta,
-            # The latents' shape decides; the pipeline only cuts at this length, and rounds it down.
+            # The latents' shape sets the length; the pipeline only cuts at this length, and rounds it down.
             audio_length_in_s=self.max_duration + 1,
         ).audios
         return waves[:, None]
@@ -161,10 +161,10 @@ class AudioLDMLora(AudioLDM):
 
 @dataclass(eq=False)
 class AudioLDMNano(AudioLDM):
-    """`AudioLDM` with the small checkpoint that comes with tunebench, which plays on two cores.
+    """`AudioLDM` with the small checkpoint that comes with tunebench, which runs on two cores.
 
-    It was trained on music of five genres by the composer and never heard choral music; ``adapter:
-    audioldm-nano-choral`` is its LoRA on that. What it plays says nothing of music at large.
+    It was trained on music of five genres by the composer, without choral music; ``adapter: audioldm-nano-choral`` is
+    its LoRA on that. Its results say nothing about music in general.
     """
 
     identity_name = "audioldm"
@@ -175,12 +175,12 @@ class AudioLDMNano(AudioLDM):
     steps: int = 14
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """Nothing that judges: its text encoder was trained here, on descriptions alone."""
+        """Return no models that also judge: its text encoder was trained by tunebench, on descriptions alone."""
         return ()
 
 
 def text_embedding(pipeline: Any, text: str) -> torch.Tensor:
-    """CLAP's embedding of a text by a pipeline's encoder, not yet of unit length, shape (1, dimension)."""
+    """Compute CLAP's embedding of a text by a pipeline's encoder, not yet of unit length, shape (1, dimension)."""
     tokens = pipeline.tokenizer(
         text,
         padding="max_length",

@@ -24,8 +24,8 @@ class AudioLDM2(AudioLDM):
     """Text to audio by AudioLDM 2, from the diffusers checkpoint ``cvssp/audioldm2`` or one like it.
 
     ``cvssp/audioldm2-music`` is the checkpoint for music. Parameters are those of `AudioLDM` with this model's
-    defaults. Each prompt is encoded alone: encoded with others it would be padded, and the language model's answer
-    depends on the padding.
+    defaults. Each prompt is encoded alone: in a batch it would be padded, and the language model's output depends on
+    the padding.
 
     Liu et al., "AudioLDM 2: Learning Holistic Audio Generation with Self-Supervised Pretraining", IEEE/ACM TASLP 32,
     2024; the defaults are those of ``text_to_audio`` in the authors' repository, haoheliu/AudioLDM2.
@@ -37,7 +37,7 @@ class AudioLDM2(AudioLDM):
     encoders = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  # noqa: RUF012 - never changed
     # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
     kinds = {"language_model": "GPT2LMHeadModel"}  # noqa: RUF012
-    # It serves the choice among several clips only, which is not made.
+    # It only serves the choice among several clips, which tunebench does not make.
     unused = ("feature_extractor",)
     beside = ("language_model",)
 
@@ -46,13 +46,16 @@ class AudioLDM2(AudioLDM):
     guidance: float = 3.5
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """CLAP's and T5's readings, which GPT-2 turns into a sequence that the network reads."""
+        """Return the models that condition it: CLAP and T5, which GPT-2 turns into a sequence that the network
+        reads."""
         return ("clap-laion", "t5", "gpt2")
 
     def _check(self, pipeline: Any) -> None:
         super()._check(pipeline)
         if pipeline.text_encoder_2.config.model_type == "vits":
-            raise UsageError(f"checkpoint '{self.checkpoint}' speaks transcripts and takes no prompt; use another one")
+            raise UsageError(
+                f"checkpoint '{self.checkpoint}' generates speech from transcripts and takes no prompt; use another one"
+            )
 
     def _encode(self, text: str) -> Condition:
         # With the negative prompt, which the pipeline cuts and pads to the length of the prompt.
@@ -70,7 +73,7 @@ class AudioLDM2(AudioLDM):
 
 
 def told(pipeline: Any, text: str, against: str | None = None) -> dict[str, torch.Tensor]:
-    """What the UNet is told of a text: T5's states with their mask, and what the language model generates.
+    """Compute the UNet's condition for a text: T5's states with their mask, and what the language model generates.
 
     Args:
         pipeline: an ``AudioLDM2Pipeline``, or what holds its encoders.

@@ -22,13 +22,13 @@ ARCHITECTURES = {
     "ace-step": "AceStepPipeline",
     "longcat-audio": "LongCatAudioDiTPipeline",
 }
-# What a published checkpoint means unless a revision is asked for: the same bits for everybody, for good.
+# The commit of a published checkpoint unless a revision is requested: the same bits for everybody, forever.
 PINNED = {"stabilityai/stable-audio-open-1.0": "f21265c1e2710b3bd2386596943f0007f55f802e"}
 
-# Parts that a pipeline's index names and its folder need not have, since the pipeline makes them itself.
+# Parts that a pipeline's index names but its folder may lack, since the pipeline creates them itself.
 _MADE = {("LongCatAudioDiTPipeline", "scheduler")}
 
-CARD = "card.json"  # beside weights that were trained here: what on, and how
+CARD = "card.json"  # beside weights that tunebench trained: the data and the method
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PART = re.compile(r"\w+")
@@ -36,19 +36,19 @@ _NO_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|TokenizerFast|FeatureExtractor|P
 
 
 def locate(checkpoint: str, revision: str | None, what: str, licence_page: str | None = None) -> Path:
-    """Folder of a checkpoint that is complete and of the right architecture; downloads what the cache lacks.
+    """Return the folder of a checkpoint that is complete and of the right architecture; download what the cache lacks.
 
     Args:
         checkpoint: a local folder, the name of one that is shipped (`models.shipped`), or a Hugging Face hub id such
             as ``cvssp/audioldm-s-full-v2``.
         revision: a commit, tag or branch of the hub; None for the commit in ``PINNED``, or the main branch.
         what: one of `ARCHITECTURES`, or the name of the class to load.
-        licence_page: where the licence of a gated checkpoint is accepted; by default the checkpoint's own page.
+        licence_page: where the license of a gated checkpoint is accepted; by default the checkpoint's own page.
 
     Raises:
-        UsageError: no such folder, checkpoint or revision, or a checkpoint of another architecture.
-        MissingError: gated and not logged in, no network, or half downloaded.
-        DataError: a file of it is damaged; the message names it.
+        UsageError: there is no such folder, checkpoint or revision, or it is a checkpoint of another architecture.
+        MissingError: it is gated and not logged in, there is no network, or it is only partly downloaded.
+        DataError: one of its files is damaged; the message names it.
     """
     local = local_path(checkpoint)
     if local.exists() or not HUB_ID.fullmatch(checkpoint):
@@ -74,7 +74,7 @@ def _no_such(what: str, checkpoint: str, problem: str = "does not exist") -> Usa
 
 
 def require_local(checkpoint: str, revision: str | None) -> None:
-    """Check that a whole checkpoint is on this machine, by a look at the disk; no network is asked.
+    """Check that a whole checkpoint is on this machine, by looking at the disk; the network is not used.
 
     Raises:
         UsageError: it is neither a folder nor a hub id.
@@ -97,14 +97,14 @@ def require_local(checkpoint: str, revision: str | None) -> None:
 
 
 def identity(checkpoint: str, revision: str | None, what: str = "checkpoint") -> dict[str, str]:
-    """What identifies the weights: the hash of a local folder's weight files, or a hub id and its commit.
+    """Return what identifies the weights: the hash of a local folder's weight files, or a hub id and its commit.
 
     Needs neither torch nor, where the commit is given or the checkpoint is cached, a network. Hashes of unchanged
-    files are kept for the life of the process. ``what`` is how an error calls it.
+    files are cached for the life of the process. ``what`` is the word for it in errors.
 
     Raises:
-        UsageError: no such folder, checkpoint or revision.
-        MissingError: the commit cannot be found out.
+        UsageError: there is no such folder, checkpoint or revision.
+        MissingError: the commit cannot be determined.
         DataError: a file of the folder cannot be read.
     """
     local = local_path(checkpoint)
@@ -122,13 +122,13 @@ def identity(checkpoint: str, revision: str | None, what: str = "checkpoint") ->
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The weights, and what changes how they are used: configurations and vocabularies."""
+    """Return the weights and the files that change how they are used: configurations and vocabularies."""
     endings = (*WEIGHT_ENDINGS, *TEXT_ENDINGS)
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix in endings
-        and path.name != CARD  # how long a training took changes nothing of what it made
+        and path.name != CARD  # how long a training took does not change its result
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
@@ -161,7 +161,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _incomplete(folder: Path) -> Iterator[str]:
-    """What is missing, in words; what is damaged is an error."""
+    """Yield what is missing, in words; raise an error for what is damaged."""
     index = folder / "model_index.json"
     if not index.exists():
         yield from _incomplete_weights(folder, "")
@@ -171,7 +171,7 @@ def _incomplete(folder: Path) -> Iterator[str]:
         if name.startswith("_") or not isinstance(entry, list) or entry[1:] == [None]:
             continue
         if not _PART.fullmatch(name) or len(entry) != 2 or not isinstance(entry[1], str):
-            raise DataError(f"{index}: damaged, its part {name[:60]!r} is no folder and class; {AGAIN}")
+            raise DataError(f"{index}: damaged, its part {name[:60]!r} names no folder and class; {AGAIN}")
         part = folder / name
         if (parts.get("_class_name"), name) in _MADE and not part.exists():
             continue
@@ -197,7 +197,7 @@ def _incomplete_weights(folder: Path, where: str) -> Iterator[str]:
 
 
 def _shards(index: Path) -> list[str]:
-    """The files beside an index that it says the weights are in."""
+    """Return the files that an index says the weights are in, all beside it."""
     places = read_object(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(n, str) and Path(n).name == n for n in places.values()):
         raise DataError(f"{index}: damaged, its weight_map does not name files beside it; {AGAIN}")

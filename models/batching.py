@@ -15,15 +15,20 @@ from bench.errors import GenerationError
 if TYPE_CHECKING:
     import torch
 
-    Condition = Mapping[str, torch.Tensor]  # what the text became, each tensor with a batch dimension of 1
+    Condition = Mapping[str, torch.Tensor]  # an encoded text, each tensor with a batch dimension of 1
     BatchRun = Callable[[Sequence[GenerationRequest]], Sequence[Audio | GenerationError]]
 
 
 def in_batches(requests: Sequence[GenerationRequest], size: int, run: BatchRun) -> list[Audio | GenerationError]:
     """Call ``run`` on chunks of at most ``size`` ≥ 1 requests and return the results in order.
 
-    A chunk for which the memory does not suffice is halved and tried again; a single request that still does not fit
-    fails alone. Other exceptions of ``run`` pass through.
+    A chunk that does not fit into memory is halved and tried again; a single request that still does not fit fails
+    alone. Other exceptions of ``run`` pass through.
+
+    Args:
+        requests: in any number.
+        size: most requests in one call, ≥ 1.
+        run: makes the clips of a chunk.
     """
     results: list[Audio | GenerationError] = []
     for start in range(0, len(requests), size):
@@ -52,7 +57,7 @@ def _halving(requests: Sequence[GenerationRequest], run: BatchRun) -> list[Audio
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the memory of the device, or of the computer, does not suffice."""
+    """Return whether an exception says that the memory of the device, or of the computer, is exhausted."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -63,7 +68,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give memory that no tensor uses any more back to the system."""
+    """Return memory that no tensor uses any more to the system."""
     import torch
 
     gc.collect()
@@ -74,7 +79,7 @@ def release_memory() -> None:
 
 
 def clip_generator(seed: int) -> torch.Generator:
-    """The generator of one clip, on the CPU so that every device gets the same numbers."""
+    """Create the generator of one clip, on the CPU so that every device gets the same numbers."""
     import torch
 
     return torch.Generator("cpu").manual_seed(seed)
@@ -86,9 +91,15 @@ def clip_noise(
     device: str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """Standard normal noise, shape (clips, *shape): row i is the next draw of generator i alone.
+    """Draw standard normal noise, shape (clips, *shape): row i is the next draw of generator i alone.
 
     Drawn in float32 and then converted, so that precisions differ by rounding only.
+
+    Args:
+        generators: one per clip, on the CPU.
+        shape: of one clip's noise.
+        device: where the noise is returned.
+        dtype: of the result; None for float32.
     """
     import torch
 
@@ -98,7 +109,7 @@ def clip_noise(
 
 
 class BrownianNoise:
-    """Noise of an SDE solver's steps: one Brownian path for each clip, from that clip's seed.
+    """Noise for the steps of an SDE solver: one Brownian path for each clip, from that clip's seed.
 
     Calling it with two noise levels σ gives the increment between them, scaled to unit variance, shape
     (clips, *shape). The paths do not depend on the number of steps. Below ``low`` and above ``high`` there is no path,
@@ -132,7 +143,7 @@ class BrownianNoise:
 
 
 def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
-    """The conditions of several clips as one batch; sequences are padded with zeros at the end, masks included."""
+    """Join the conditions of several clips into a batch; sequences are padded with zeros at the end, masks included."""
     import torch
 
     def stacked(name: str) -> torch.Tensor:
@@ -172,7 +183,7 @@ def alike_in_length(
 
 
 def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
-    """The clip that was asked for out of what the network made, shape (channels, samples)."""
+    """Cut the requested clip from the network's output, shape (channels, samples)."""
     frames = round(request.duration * rate)
     wave = wave[:, :frames]
     if wave.shape[1] < frames:

@@ -1,4 +1,4 @@
-"""The card of what a training made: what it is a tuning of, what it was trained on, how, and how it did."""
+"""The card of a training's result: its base, its data, its method, and its losses."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class TrainedOn:
 
     Attributes:
         name, format: as the configuration and `models.training.dataset.Dataset` have it.
-        fingerprint: of sounds, captions and recordings, wherever they lie.
-        train, held_out: `bench.contracts.audio.content_hash` of each whole file, sorted, once each.
-        train_recordings, held_out_recordings: how many recordings these come from.
+        fingerprint: of sounds, captions and recordings, wherever the files are.
+        train, held_out: `bench.contracts.audio.content_hash` of each whole file, sorted, without duplicates.
+        train_recordings, held_out_recordings: number of recordings that these come from.
         skipped: files that could not be used.
-        about: what else the dataset says of itself, such as its licence.
-        captions: `bench.contracts.prompt.text_hash` of each caption of what was trained on, sorted, once each; None
-            where nobody recorded them.
+        about: what else the dataset says about itself, such as its license.
+        captions: `bench.contracts.prompt.text_hash` of each caption that was trained on, sorted, without duplicates;
+            None where they were not recorded.
     """
 
     name: str
@@ -52,9 +52,9 @@ class ScoredOn:
 
     Attributes:
         suite: name and version, such as ``quick-dev@1``.
-        suite_hash: of all that the suite asks.
+        suite_hash: hash of everything that the suite asks for.
         split: what these prompts are for: ``development`` or ``test``; empty where it is not declared, or both.
-        what: when: ``clips while training``, or the run that something was chosen by.
+        what: the occasion: ``clips while training``, or the run that something was chosen by.
         prompts: by their ids, `bench.contracts.prompt.text_hash` of their texts.
     """
 
@@ -66,7 +66,7 @@ class ScoredOn:
 
     @classmethod
     def of(cls, suite: PromptSuite, prompts: Sequence[Prompt], what: str) -> ScoredOn:
-        """Some prompts of a suite."""
+        """Describe some prompts of a suite."""
         declared = {suite.splits.get(prompt.id, "") for prompt in prompts}
         return cls(
             suite.ref,
@@ -85,7 +85,7 @@ class Losses:
         train_last: mean over the last optimizer step.
         validation: (step, mean, loss at each diffusion time), in the order of the steps.
         best_step: where the validation loss was lowest; None without validation.
-        base: the validation loss at step 0, which is the base's own; None without validation.
+        base: the validation loss at step 0, which is that of the base itself; None without validation.
     """
 
     train_last: float | None = None
@@ -101,7 +101,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Card:
-    """What a training made.
+    """The result of a training.
 
     Attributes:
         tunebench: version of tunebench.
@@ -111,16 +111,16 @@ class Card:
         method: ``lora`` or ``full``.
         rank, alpha, targets, init, dropout, dora: of the adapter, as `models.training.config.LoraConfig` has them;
             None, or empty, for ``full``.
-        step: whose weights these are; the last one, or the best of the validation.
-        steps, epochs: that were trained.
+        step: the step that the weights are from; the last one, or the best of the validation.
+        steps, epochs: how many were trained.
         batch, accumulation: examples of one pass over all processes, and passes of one optimizer step.
-        peak_memory_bytes, peak_memory_of: most memory that was in use, and of what: ``cuda`` or ``process``.
+        peak_memory_bytes, peak_memory_of: most memory in use, and where: ``cuda`` or ``process``.
         trainable, parameters: weights that are trained, and all weights of the network with its adapter.
         machine: device, processor and versions of the libraries.
-        trained_with: families (`bench.contracts.family`) of what it was trained or chosen by beside its data, such as a
-            reward model; a training here has none, another trainer or a reader adds it.
+        trained_with: families (`bench.contracts.family`) that it was trained or chosen by in addition to its data, such
+            as a reward model; a training by tunebench has none, another trainer or a reader adds it.
         merged: for an adapter that was merged into its base: its ``scale`` and the hashes of its files.
-        scored_on: prompts that it was scored on while it was trained or chosen; None where nobody recorded them.
+        scored_on: prompts that it was scored on while it was trained or chosen; None where they were not recorded.
     """
 
     base: dict[str, str]
@@ -163,11 +163,11 @@ class Card:
 
     @property
     def trainable_share(self) -> float:
-        """Of all weights, those that are trained."""
+        """Share of all weights that are trained."""
         return self.trainable / self.parameters if self.parameters else 0.0
 
     def as_json(self) -> str:
-        """The card as ``card.json`` holds it.
+        """Return the card as ``card.json`` holds it.
 
         Raises:
             ValueError: a number that is not finite.
@@ -178,9 +178,9 @@ class Card:
 
 
 def with_tuning_of(card: Card, base: Card | None) -> Card:
-    """A card that also says what its base was scored on and which captions it was trained on, where that has a card.
+    """Return a card that also has the prompts its base was scored on and the captions it was trained on, from its card.
 
-    What nobody recorded of one of the two is unknown of both.
+    What one of the two did not record is unknown for both.
     """
     if base is None:
         return card

@@ -16,13 +16,13 @@ from bench.number_format import counted
 from models.folder import ENDINGS, FolderModel
 from models.manifest import models_in, read_manifest, some
 
-_DEPTH = 3  # levels below a folder that are looked through for clips
+_DEPTH = 3  # levels below a folder that are searched for clips
 _LONGEST = 80
 
 
 @dataclass(frozen=True)
 class ClipRow:
-    """A row of clips made before.
+    """A row of clips that already exist.
 
     Attributes:
         label: its name in tables.
@@ -36,7 +36,7 @@ class ClipRow:
 
     @property
     def params(self) -> dict[str, str]:
-        """Parameters of the ``folder`` model; paths are as they were given."""
+        """Return parameters of the ``folder`` model; paths are as they were given."""
         if self.target.is_dir():
             return {"path": str(self.target)}
         named = {} if self.model is None else {"model": self.model}
@@ -85,7 +85,7 @@ def coverage(row: ClipRow, prompts: Sequence[Prompt]) -> Coverage:
     """Return what a row has of the prompts of a suite.
 
     Raises:
-        UsageError: the manifest's model is not to be found.
+        UsageError: the manifest's model does not exist.
         DataError: the manifest has a mistake, or the folder cannot be listed.
     """
     model = FolderModel(**row.params)

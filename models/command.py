@@ -1,4 +1,4 @@
-"""Any generator in an environment of its own: we write requests, run a command, and read the audio back.
+"""Any generator in an environment of its own: tunebench writes requests, runs a command, and reads the audio back.
 
 The command may live in another venv, container or language. It gets two paths, for instance in a configuration::
 
@@ -42,7 +42,7 @@ from bench.errors import DataError, GenerationError, MissingError, TransientErro
 from bench.file_kind import AUDIO_ENDINGS
 from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
 
-_COMPLETE = 0.99  # of the duration: what a failed command leaves shorter than this may be a file cut off
+_COMPLETE = 0.99  # of the duration: a shorter file of a failed command may be cut off
 
 
 class CommandModel(MusicModel):
@@ -51,26 +51,26 @@ class CommandModel(MusicModel):
     A clip whose file is missing or cannot be decoded fails with the exit code and the last line that was printed; the
     other files are used, even after a failure or a time-out. What is missing after exit code 75 (EX_TEMPFAIL: a service
     is busy) is tried again, see ``executor.retries``. Audio longer than requested is cropped. Whatever the command
-    started is killed when it ends, takes too long, or tunebench itself is gone; but for macOS, where what has left for
-    a session of its own stays.
+    started is killed when it ends, takes too long, or tunebench itself has ended; except that on macOS processes in a
+    session of their own stay.
 
     A clip's identity covers the command, the content of every file it names, ``revision``, and with ``environment``
-    what is installed there. What lies in folders, and what is installed in any other environment, cannot be seen from
-    here: change ``revision`` when it changes.
+    what is installed there. What is in folders, and what is installed in any other environment, is unknown to
+    tunebench: change ``revision`` when it changes.
 
     Args:
         command: program and arguments, which no shell reads; ``{requests}`` and ``{out}`` in them are replaced.
-        revision: anything that tells one state of the generator from another.
+        revision: any text that distinguishes one state of the generator from another.
         timeout: seconds that one clip may take; a call may take as many times that as it has clips. What reaches
             ``executor.timeout`` first decides, and only this one keeps the clips that were finished.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         logs: folder for what the command prints, a file a call.  [default: kept in the temporary folder on failure]
-        batch_size: clips in one call; the more, the less often the program has to load its weights.
+        batch_size: clips in one call; the larger, the less often the program has to load its weights.
         environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
             'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
 
     Raises:
-        UsageError: the command is no list, or does not mention both paths; or there is no folder ``cwd``.
+        UsageError: the command is not a list or does not mention both paths; or there is no folder ``cwd``.
         MissingError: the environment has not been made.
     """
 
@@ -94,7 +94,7 @@ class CommandModel(MusicModel):
         self.logs = Path(logs).expanduser() if logs is not None else None
 
     def fingerprint(self) -> Mapping[str, Json]:
-        """What `UserProgram.identity` covers: the files that the command names, and its environment."""
+        """Return what `UserProgram.identity` covers: the files that the command names, and its environment."""
         return self._program.identity()
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:

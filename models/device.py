@@ -57,7 +57,7 @@ def check_dtype(dtype: str) -> str:
     """Return the full name of a floating-point type; works without torch.
 
     Raises:
-        UsageError: it is none of those that models compute in.
+        UsageError: it is not one that models compute in.
     """
     name = _SHORT.get(dtype, dtype)
     if name not in DTYPES:
@@ -66,7 +66,7 @@ def check_dtype(dtype: str) -> str:
 
 
 def dtype_name(device: str | None, dtype: str | None) -> str:
-    """Name of the type that a model with these parameters computes in; it is part of a clip's identity.
+    """Return the name of the type that a model with these parameters computes in; it is part of a clip's identity.
 
     Raises:
         UsageError: as `choose_device` and `choose_dtype`.

@@ -1,4 +1,4 @@
-"""The base of models on a diffusers pipeline: how it is loaded and sampled, and where an adapter goes."""
+"""The base of models on a diffusers pipeline: how it is loaded and sampled, and which part an adapter changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DiffusersModel(PretrainedModel):
         pipeline: name of the class in diffusers.
         tuned: the part of the pipeline that adapters change, such as ``transformer``.
         encoders: tokenizer → encoder, by their names in the pipeline.
-        kinds: part → class of transformers, where it is loaded as another class than the checkpoint says.
+        kinds: part → class of transformers, for parts that are loaded as another class than the checkpoint says.
         unused: parts that are not loaded.
         beside: further parts that an adapter may change.
         text_tokens: most tokens of a text that the pipeline reads, where its tokenizers may give more.
@@ -61,7 +61,7 @@ class DiffusersModel(PretrainedModel):
         super().__post_init__()
         for name, low, whole in (("guidance", 0, False), ("steps", 1, True)):
             value: float | None = getattr(self, name)
-            if value is not None:  # which a subclass may allow, for what the checkpoint was made for
+            if value is not None:  # a subclass may allow None, for the checkpoint's own value
                 self.require_range(name, value, low=low, whole=whole)
 
     @property
@@ -94,4 +94,4 @@ class DiffusersModel(PretrainedModel):
         return max(unread_tokens(tokenizer, prompt.text, self.text_tokens) for tokenizer in tokenizers)
 
     def _check(self, pipeline: Any) -> None:
-        """Raise UsageError if the checkpoint cannot be used; each subclass knows its own reasons."""
+        """Raise UsageError if the checkpoint cannot be used; each subclass has its own reasons."""

@@ -1,4 +1,4 @@
-"""Clips that were made elsewhere, read from a folder."""
+"""Existing clips, read from a folder."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class FolderModel(MusicModel):
     ``jazz-3.wav`` for seed 0; where an id itself ends in ``_`` and a number, write ``-seed``. Or a manifest names
     them: see `models.manifest.read_manifest`. Two files for one clip are an error, never a choice.
 
-    Audio: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, mp4, webm and wma; what is longer
-    than requested is cropped, what is shorter stays as it is. MIDI and MusicXML (``.mid``, ``.midi``, ``.musicxml``,
+    Audio: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, mp4, webm and wma; audio longer
+    than requested is cropped, shorter audio stays as it is. MIDI and MusicXML (``.mid``, ``.midi``, ``.musicxml``,
     ``.mxl``, ``.xml``) are scored on their notes, as `models.symbolic.read_notes` reads them, and rendered on the
-    composer's soundfont for metrics that listen. A clip without a usable file fails, and the others are unaffected.
+    composer's soundfont for metrics of audio. A clip without a usable file fails, and the others are unaffected.
     Accents in names may be spelled as NFC or as NFD.
 
-    Where a run names no seeds, the files are its plan: each is asked for, and a prompt without any is one missing clip.
+    Where a run names no seeds, the files are its plan: each is requested, and a prompt without any is one missing clip.
 
     Args:
-        path: the folder; its subfolders are reached through a manifest only.
+        path: the folder; its subfolders are only read through a manifest.
         manifest: a CSV or JSONL file in the folder, or in the working folder.
-        model: of a manifest of several models, whose clips to play: a value of its column ``model``.
+        model: in a manifest of several models, whose clips to play: a value of its column ``model``.
 
     Raises:
         UsageError: there is no such folder or manifest, or a model is named without a manifest.
@@ -111,7 +111,7 @@ class FolderModel(MusicModel):
         return sorted(set().union(*files.values()) - used)
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """The hash of the clip's file: another content under the same name is another clip.
+        """Return the hash of the clip's file: another content under the same name is another clip.
 
         Once it was played it is the hash of what was played.
         """
@@ -143,7 +143,7 @@ class FolderModel(MusicModel):
             return GenerationError(f"{file}: cannot be read ({error.strerror})")
 
     def _found(self, request: GenerationRequest) -> Path | None:
-        """The file that answers a request, if one is named so.
+        """Return the file that answers a request, if one is named so.
 
         Raises:
             UsageError, DataError: as `generate`.
@@ -158,9 +158,9 @@ class FolderModel(MusicModel):
         return as_on_disk(self._root / names[0]) if names else None
 
     def _problem(self, file: Path) -> str | None:
-        """Why a file that is named cannot be used."""
+        """Return why a named file cannot be used."""
         try:
-            # A link is data too: it must not lead from a downloaded folder to the reader's own files.
+            # A link is data too: it must not lead from a downloaded folder to the user's own files.
             inside = file.resolve().is_relative_to(self._resolved_root)
             usable = inside and file.is_file()
         except (OSError, RuntimeError):  # a name too long, a link to itself
@@ -170,7 +170,7 @@ class FolderModel(MusicModel):
         return "there is no such file" if inside else f"the link leads out of '{self._root}', copy the file there"
 
     def _is_of_another(self, file: str, id: str, ids: Collection[str]) -> bool:
-        """Whether a name without its ending is the id of another prompt."""
+        """Return whether a name without its ending is the id of another prompt."""
         stem = same_spelling(file).rpartition(".")[0]
         return self.manifest is None and stem != id and stem in ids
 
@@ -191,7 +191,7 @@ class FolderModel(MusicModel):
 
     @cached_property
     def _without_files(self) -> str:
-        """What is said of a folder without any file."""
+        """What messages say about a folder without any file."""
         folders = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
         if not folders:
             return "it is empty"
@@ -215,7 +215,7 @@ class FolderModel(MusicModel):
 
     @cached_property
     def _known(self) -> KnownNames:
-        """What a message says that there is."""
+        """The names that messages list as existing."""
         if self.manifest is None:
             return KnownNames(self._names)
         return KnownNames(f"'{text}', seed {seed}" for text, seeds in self._files.items() for seed in seeds)
@@ -238,7 +238,7 @@ class FolderModel(MusicModel):
 
 
 def _names_of(prompt: Prompt) -> tuple[str, ...]:
-    """What a file or a line may call a prompt."""
+    """Return what a file or a line may call a prompt."""
     return tuple(dict.fromkeys(map(same_spelling, (prompt.id, prompt.text.strip()))))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the Hugging Face hub: what to fetch, where it lies, and why it could not be had."""
+"""Checkpoints of the Hugging Face hub: what to download, where it is, and why it could not be downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT_ENDINGS = (".json", ".txt", ".model")
 
 
 def wanted_files(names: Iterable[str]) -> list[str]:
-    """Of the files of a repository, those that loading needs.
+    """Return the files of a repository that loading needs.
 
     That leaves out weights in other formats, precisions and frameworks, and, beside a pipeline's folders, the
     single-file checkpoint of the original authors; repositories hold several times what is needed.
@@ -47,19 +47,19 @@ def snapshot(
     wanted: Callable[[Sequence[str]], list[str]] = wanted_files,
     what: str = "checkpoint",
 ) -> Path:
-    """Folder of a repository's commit in the local cache; downloads what is missing if it is not ``complete``.
+    """Return the folder of a repository's commit in the local cache; download what is missing if not ``complete``.
 
     Args:
         repo: such as ``owner/name``.
         revision: the commit.
-        licence_page: where the licence of a gated repository is accepted; by default its own page.
+        licence_page: where the license of a gated repository is accepted; by default its own page.
         complete: whether a folder of the cache holds all that is needed.
-        wanted: of the names of a repository's files those to download.
-        what: it is to be called in an error: a ``checkpoint`` or an ``adapter``.
+        wanted: selects the files to download from the names in a repository.
+        what: the word for it in errors: a ``checkpoint`` or an ``adapter``.
 
     Raises:
-        UsageError: no such repository or revision.
-        MissingError: gated and not logged in, no network, or no space.
+        UsageError: there is no such repository or revision.
+        MissingError: it is gated and not logged in, there is no network, or no space.
     """
     cached = cached_snapshot(repo, revision)
     if cached and complete(cached):
@@ -69,27 +69,27 @@ def snapshot(
         info = hub.HfApi().model_info(repo, revision=revision)
         files = wanted([sibling.rfilename for sibling in info.siblings or ()])
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=files))
-    except Exception as error:  # the hub's client lets out those of its transport, too
+    except Exception as error:  # the hub's client also raises the errors of its HTTP library
         raise _explained(error, repo, revision, licence_page, what) from error
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:
-    """Folder of a repository's commit in the local cache, or None; no network is asked."""
+    """Return the folder of a repository's commit in the local cache, or None; the network is not used."""
     hub = _hub()
     try:
         return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
     except (hub.errors.LocalEntryNotFoundError, OSError) as error:
-        # Newer clients refuse a folder from which files are left out; which of them are needed is for us to say.
+        # Newer clients refuse a folder from which files are left out; tunebench decides which of them are needed.
         partly = getattr(error, "snapshot_path", None)
         return Path(partly) if partly else None
 
 
 def commit(repo: str, revision: str | None, what: str = "checkpoint") -> str:
-    """The commit that a branch or tag means: that of the cache, if there is one, since that is what will be loaded.
+    """Return the commit of a branch or tag: the one in the cache, if there is one, since that is what will be loaded.
 
     Raises:
-        UsageError: no such repository or revision.
-        MissingError: not cached, and the hub cannot be reached.
+        UsageError: there is no such repository or revision.
+        MissingError: it is not cached, and the hub cannot be reached.
     """
     hub = _hub()
     reference = Path(hub.constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / (revision or "main")
@@ -108,7 +108,7 @@ def _explained(
     if isinstance(error, errors.GatedRepoError):
         page = licence_page or f"https://huggingface.co/{repo}"
         return MissingError(
-            f"{what} '{repo}' is gated: accept its licence at {page} and log in with `hf auth login`, "
+            f"{what} '{repo}' is gated: accept its license at {page} and log in with `hf auth login`, "
             f"or give `{what}: FOLDER`"
         )
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -1,4 +1,4 @@
-"""Names that are there, for messages about one that is not."""
+"""Names that exist, for messages about one that does not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from itertools import islice
 
 _SHOWN = 4
-_LOOKED_THROUGH = 100  # names, for one that holds what was asked for; of more, those that begin with it are found
+_LOOKED_THROUGH = 100  # names to search for one that contains the text; in longer lists only prefixes are found
 
 
 class KnownNames:
     """Names in alphabetical order, of which a message shows a few.
 
-    It may be asked for every prompt of a long suite, so that an answer takes no longer where there are many names.
+    It may be called for every prompt of a long suite, so its time must not grow with the number of names.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -24,7 +24,8 @@ class KnownNames:
         return len(self._names)
 
     def nearest(self, id: str) -> str:
-        """The first few: those that begin with ``id`` before those that contain it, and these before the others."""
+        """Return the first few: those that begin with ``id`` before those that contain it, and these before the
+        others."""
         sought = id.lower()
         first = bisect_left(self._lowered, sought)
         likely = [

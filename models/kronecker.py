@@ -28,7 +28,7 @@ class KroneckerFactors:
     Attributes:
         left: shape (a, c).
         right: shape (b, d), or (b, d, *kernel) of a convolution.
-        factor: α/rank; 1 where neither side is a product of two, as LyCORIS has it.
+        factor: α/rank; 1 where neither side is a product of two, as in LyCORIS.
     """
 
     left: torch.Tensor
@@ -37,12 +37,12 @@ class KroneckerFactors:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the weight: (a · b, c · d, *kernel)."""
+        """Shape of the weight: (a · b, c · d, *kernel)."""
         (a, c), (b, d, *kernel) = self.left.shape, self.right.shape
         return (a * b, c * d, *kernel)
 
     def product(self) -> torch.Tensor:
-        """The change of the weight, written out, in float32."""
+        """Compute the change of the weight in full, in float32."""
         left = self.left.reshape(*self.left.shape, *[1] * (self.right.ndim - 2))
         return self.factor * torch.kron(left, self.right.contiguous())
 
@@ -50,15 +50,15 @@ class KroneckerFactors:
 def take_kronecker(
     path: Path, tensors: Mapping[str, torch.Tensor], alphas: Mapping[str, float | None]
 ) -> tuple[dict[str, KroneckerFactors], dict[str, torch.Tensor]]:
-    """The factors of each layer among the tensors of a file, and the tensors that are none.
+    """Return the factors of each layer among the tensors of a file, and the remaining tensors.
 
     Args:
         path: the adapter's, for messages.
         tensors: by their names in the file.
-        alphas: of each layer.
+        alphas: α of each layer.
 
     Raises:
-        DataError: factors that do not belong together, or without their α.
+        DataError: factors that do not match, or without their α.
     """
     found: dict[str, dict[str, torch.Tensor]] = {}
     rest = {}
@@ -71,7 +71,7 @@ def take_kronecker(
 
 
 def _factors(path: Path, name: str, own: Mapping[str, torch.Tensor], alpha: float | None) -> KroneckerFactors:
-    wrong = DataError(f"adapter '{path}': the LoKr factors of layer '{name}' do not belong together")
+    wrong = DataError(f"adapter '{path}': the LoKr factors of layer '{name}' do not match")
     sides = [next((side for side in ways if side <= own.keys()), None) for ways in _NEEDED]
     if None in sides or len(own) != sum(len(side or ()) for side in sides):
         raise wrong
@@ -108,18 +108,18 @@ class KroneckerLayer(torch.nn.Module):
 
     @property
     def weight(self) -> torch.Tensor:
-        """Of the layer itself."""
+        """Weight of the layer itself."""
         found: torch.Tensor = self.base_layer.weight
         return found
 
     @property
     def bias(self) -> torch.Tensor | None:
-        """Of the layer itself."""
+        """Bias of the layer itself."""
         found: torch.Tensor | None = self.base_layer.bias
         return found
 
     def get_base_layer(self) -> Any:
-        """The layer itself, without what peft has put around it."""
+        """Return the layer itself, without what peft has put around it."""
         base: Any = self.base_layer
         return base.get_base_layer() if hasattr(base, "get_base_layer") else base
 
@@ -131,7 +131,7 @@ class KroneckerLayer(torch.nn.Module):
         self._terms.append((factors, scale))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The layer's outputs with the contributions of all products."""
+        """Compute the layer's outputs with the contributions of all products."""
         outputs: torch.Tensor = self.base_layer(inputs)
         for number, (factors, scale) in enumerate(self._terms):
             left, right = getattr(self, f"left_{number}"), getattr(self, f"right_{number}")
@@ -158,7 +158,7 @@ class KroneckerLayer(torch.nn.Module):
 
 
 def fitted(path: Path, name: str, factors: KroneckerFactors, target: Any, piece: tuple[int, int]) -> KroneckerFactors:
-    """The factors as a layer of a network can have them: LyCORIS writes a kernel's dimensions as one.
+    """Return the factors in a form that fits a layer of a network: LyCORIS writes a kernel's dimensions as one.
 
     Raises:
         UsageError: it is of another shape or kind.
@@ -166,7 +166,9 @@ def fitted(path: Path, name: str, factors: KroneckerFactors, target: Any, piece:
     own = tuple(target.weight.shape)
     if not isinstance(target, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d) or piece != (0, 1):
         kind = type(target).__name__ if piece == (0, 1) else "a part of a fused layer"
-        raise UsageError(f"adapter '{path}' holds LoKr for layer '{name}', {kind}; only linear layers and convolutions")
+        raise UsageError(
+            f"adapter '{path}' holds LoKr for layer '{name}', {kind}; only linear layers and convolutions are read"
+        )
     kernel, inputs = own[2:], factors.right.shape[1]
     if kernel and factors.right.ndim == 2 and inputs % math.prod(kernel) == 0:
         right = factors.right.reshape(len(factors.right), inputs // math.prod(kernel), *kernel)

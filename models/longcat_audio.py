@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from models.batching import Condition
 
-LONGEST = 30.0  # seconds, of the pipeline
+LONGEST = 30.0  # seconds; the pipeline's limit
 
 
 @dataclass(eq=False)
 class LongCatAudio(DiffusersModel):
     """Text to audio by LongCat-AudioDiT, from ``ruixiangma/LongCat-AudioDiT-1B-Diffusers`` or one like it.
 
-    Clips have the checkpoint's own rate (24 kHz as published), one channel, and exactly the length that is asked for,
-    at most 30 s. Texts are read in lower case, as in the plain diffusers pipeline; clips whose texts have one number of
+    Clips have the checkpoint's own rate (24 kHz as published), one channel, and exactly the requested length, at most
+    30 s. Texts are read in lower case, as in the plain diffusers pipeline; clips whose texts have the same number of
     tokens share a pass.
 
     Args:
@@ -57,11 +57,11 @@ class LongCatAudio(DiffusersModel):
     steps: int = 16
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """UMT5's reading of the text."""
+        """Return the models that condition it: UMT5 reads the text."""
         return ("umt5",)
 
     def _encode(self, text: str) -> Condition:
-        """``states``: UMT5's of the text, shape (1, tokens, width)."""
+        """Encode ``states``: UMT5's states of the text, shape (1, tokens, width)."""
         from diffusers.pipelines.longcat_audio_dit.pipeline_longcat_audio_dit import _normalize_text
 
         return {"states": self._states(_normalize_text(text))}
@@ -86,7 +86,7 @@ class LongCatAudio(DiffusersModel):
         return samples
 
     def _denoised(self, states: torch.Tensor, seeds: Sequence[int], length: int) -> torch.Tensor:
-        """Latents, shape (clips, frames, channels)."""
+        """Denoise latents, shape (clips, frames, channels)."""
         import torch
 
         pipeline, clips = self._network, len(seeds)
@@ -107,7 +107,7 @@ class LongCatAudio(DiffusersModel):
         return latents
 
     def _unwanted(self, states: torch.Tensor) -> torch.Tensor:
-        """What the guided half attends to: the negative prompt, as it is written, or zeros."""
+        """Return what the unconditional half attends to: the negative prompt, as it is written, or zeros."""
         import torch
 
         if self.negative_prompt is None:

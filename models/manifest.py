@@ -16,7 +16,7 @@ from bench.errors import DataError, UsageError, suggestion
 from bench.text_file import read_text
 
 MAX_SEED = 2**63 - 1
-"""What a run can store."""
+"""Largest seed that a run can store."""
 
 
 class Entry(NamedTuple):
@@ -67,7 +67,7 @@ def read_manifest(path: Path) -> list[Entry]:
 
 
 def models_in(entries: Iterable[Entry]) -> list[str]:
-    """Return the models that a manifest names, in the order in which they first appear; none where it is of one."""
+    """Return the models that a manifest names, in the order in which they first appear; empty for one model's clips."""
     return list(dict.fromkeys(entry.model for entry in entries if entry.model is not None))
 
 
@@ -98,7 +98,7 @@ def entries_of(path: Path, model: str | None) -> list[Entry]:
 
 @lru_cache(maxsize=4)
 def _entries_by_model(path: Path, size: int, changed: int) -> Mapping[str | None, Sequence[Entry]]:
-    """The lines of each model: of a manifest of many, each is a row that asks for its own."""
+    """Return the lines of each model: in a manifest of many, each row asks for its own."""
     del size, changed  # only so that a manifest that was replaced is read again
     found: dict[str | None, list[Entry]] = {}
     for entry in read_manifest(path):
@@ -107,7 +107,7 @@ def _entries_by_model(path: Path, size: int, changed: int) -> Mapping[str | None
 
 
 def some(names: Sequence[str]) -> str:
-    """The first few of some names, for a message."""
+    """Return the first few of some names, for a message."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
 

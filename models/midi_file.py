@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from bench.contracts.notes import Note
 from models.performance import MAX_NOTES, Performance, Tempo
 
-_MAX_TICK = 10_000_000  # of a note; some hours of music at the finest resolutions
+_MAX_TICK = 10_000_000  # largest tick of a note; some hours of music at the finest resolutions
 _DEFAULT_TEMPO = 500_000  # µs a quarter: 120 bpm
-_DRUMS = 9  # the channel, from 0
+_DRUMS = 9  # the channel, counted from 0
 _SET_TEMPO, _END_OF_TRACK = 0x51, 0x2F
-# Data bytes of messages: of channels by the upper half of the status, of the system by the whole.
+# Number of data bytes of messages: for channels by the upper half of the status, for the system by all of it.
 _DATA = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2, 0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
 @dataclass(slots=True)
 class _Tone:
-    """A note in ticks; ``end`` is its start where the file ends it at once, and None where it does not end it."""
+    """A note in ticks; ``end`` is its start where the file ends it at once, and None where the file does not end it."""
 
     start: int
     end: int | None
@@ -32,18 +32,18 @@ class _Tone:
 
 
 def parse_midi(content: bytes) -> Performance:
-    """Notes and tempi of a MIDI file of format 0 or 1.
+    """Parse the notes and tempi of a MIDI file of format 0 or 1.
 
     Velocities, programs and drums (channel 10) are kept; pedals and pitch bends do not change a note, and key
     signatures are not read. Without a tempo the file plays at 120 bpm, as the MIDI standard says.
 
     A note that the file does not end lasts until the next of its pitch on its track and channel, or for a quarter note
-    where none follows. One that it ends where it begins does so, too, but for a quarter note at most: drums are often
-    written so.
+    if none follows. One that ends where it begins is treated the same, but lasts a quarter note at most: drums are
+    often written so.
 
     Raises:
         EOFError: it ends too early.
-        ValueError: it is no such file, or a value in it cannot be, or it holds more than `MAX_NOTES` notes.
+        ValueError: it is not such a file, holds an impossible value, or has more than `MAX_NOTES` notes.
     """
     if content[:4] == b"RIFF" and content[8:12] == b"RMID":
         content = content[20:]
@@ -74,7 +74,7 @@ def parse_midi(content: bytes) -> Performance:
 
 
 class _Clock:
-    """Ticks → seconds, with the tempi of all tracks; of several at one tick the last counts."""
+    """Ticks → seconds, with the tempi of all tracks; of several at one tick the last is used."""
 
     def __init__(self, changes: list[tuple[int, int]], resolution: int) -> None:
         self._resolution = resolution
@@ -95,7 +95,7 @@ class _Clock:
 
 
 def _chunks(content: bytes) -> tuple[int, list[bytes]]:
-    """Ticks of a quarter note, and the bytes of each track."""
+    """Return the ticks per quarter note, and the bytes of each track."""
     if content[:4] != b"MThd":
         raise ValueError("no header of a MIDI file")
     if len(content) < 14:
@@ -124,7 +124,7 @@ def _chunks(content: bytes) -> tuple[int, list[bytes]]:
 
 
 def _track(track: bytes, most: int) -> tuple[list[_Tone], list[tuple[int, int]]]:
-    """The notes of a track in the order of their starts, and its tempi as ticks and µs a quarter."""
+    """Return the notes of a track in the order of their starts, and its tempi as ticks and µs per quarter."""
     tones: list[_Tone] = []
     tempi: list[tuple[int, int]] = []
     programs = [0] * 16
@@ -160,7 +160,7 @@ def _end(tones: list[_Tone], open_: list[int], tick: int) -> None:
 
 
 def _assume_ends(tones: list[_Tone], resolution: int) -> int:
-    """Give an end to those notes of a track that have none, and return how many they are."""
+    """Give an end to the notes of a track that have none, and return how many these are."""
     following: dict[tuple[int, int], int] = {}
     later: dict[tuple[int, int], int] = {}
     assumed = 0
@@ -177,7 +177,7 @@ def _assume_ends(tones: list[_Tone], resolution: int) -> int:
 
 
 def _messages(track: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The messages of a track: tick, status and data; of a meta message its type and then its data."""
+    """Yield the messages of a track: tick, status and data; of a meta message its type and then its data."""
     place, tick, status, length = 0, 0, 0, len(track)
     while place < length:
         delta = track[place]
@@ -219,7 +219,7 @@ def _messages(track: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _long_number(track: bytes, place: int) -> tuple[int, int]:
-    """A number of up to four bytes with 7 bits each, and the place behind it."""
+    """Return a number of up to four bytes with 7 bits each, and the place after it."""
     number = 0
     for at in range(place, min(place + 4, len(track))):
         number = number << 7 | track[at] & 0x7F

@@ -28,8 +28,8 @@ def choose_tokens(
 ) -> torch.Tensor:
     """Sample one token for each codebook of each clip, shape (clips, codebooks), int64.
 
-    Clip i draws from generator i alone, and as much whatever the logits are. By the Gumbel-max trick (Gumbel, 1954):
-    the index of the largest of logit + Gumbel noise is distributed as the softmax of the logits.
+    Clip i only draws from generator i, and the same amount whatever the logits are. By the Gumbel-max trick (Gumbel,
+    1954): the index of the largest of logit + Gumbel noise is distributed as the softmax of the logits.
 
     Args:
         logits: shape (clips, codebooks, vocabulary).
@@ -44,7 +44,7 @@ def choose_tokens(
         least = logits.topk(top_k).values[..., -1:]
         logits = logits.masked_fill(logits < least, -math.inf)
     shape = logits.shape[1:]
-    # float64: in float32 one draw in 2**24 is an exact 0, infinite noise; a clip takes some ten million.
+    # float64: in float32 one draw in 2**24 is an exact 0, that is, infinite noise; a clip draws about ten million.
     waits = [torch.empty(shape, dtype=torch.float64).exponential_(generator=g) for g in generators]
     noise = -torch.stack(waits).clamp_min(torch.finfo(torch.float64).tiny).log()
     return (logits + noise.float().to(logits.device)).argmax(-1)
@@ -58,7 +58,7 @@ def sample_tokens(
     choose: Callable[[torch.Tensor], torch.Tensor],
     guidance: float,
 ) -> torch.Tensor:
-    """Codec tokens, shape (clips, codebooks, frames), int64.
+    """Sample codec tokens, shape (clips, codebooks, frames), int64.
 
     Codebook k of a frame is chosen k steps after codebook 0, the delay pattern of Copet et al., section 2.2; the two
     channels of a stereo model go side by side.
@@ -107,7 +107,7 @@ class MusicGen(PretrainedModel):
     """Text to music by MusicGen, from the transformers checkpoint ``facebook/musicgen-small`` or one like it.
 
     Clips have the codec's rate (32 kHz as published), one channel or, from a stereo checkpoint, two, and exactly the
-    length that is asked for, at most 30 s.
+    requested length, at most 30 s.
 
     Args:
         checkpoint: a hub id, or a local folder.
@@ -146,7 +146,7 @@ class MusicGen(PretrainedModel):
         self._tokenizer: Any = None
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """T5's reading of the text."""
+        """Return the models that condition it: T5 reads the text."""
         return ("t5",)
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ class MusicGen(PretrainedModel):
         return sample_tokens(self._network.decoder, text["states"], text["mask"], length, choose, self.guidance)
 
     def _decoded(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The codec's sound for tokens, shape (clips, channels, samples)."""
+        """Decode tokens to the codec's sound, shape (clips, channels, samples)."""
         import torch
 
         codec = self._network.audio_encoder

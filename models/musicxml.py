@@ -1,4 +1,4 @@
-"""MusicXML → the notes a player would play."""
+"""MusicXML → the notes that a player would play."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class _Passage(NamedTuple):
 
 
 def parse_musicxml(content: bytes) -> Performance:
-    """Notes and tempi of a MusicXML score: partwise, plain or compressed (``.mxl``).
+    """Parse notes and tempi of a MusicXML score: partwise, plain or compressed (``.mxl``).
 
     Repeats, endings and jumps are played (`models.play_order`), tied notes are one note, and transposing instruments
     sound at concert pitch. Grace notes and chord symbols, which have no length of their own, are left out, and so are
-    cue notes, which others play. Drums are told by their place on the staff. Without a tempo the score plays at
+    cue notes, which others play. Drums are identified by their place on the staff. Without a tempo the score plays at
     120 bpm. A file that declares entities is refused.
 
     Raises:
@@ -114,7 +114,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
 
 
 def _silence_cues(root: ElementTree.Element) -> None:
-    """Make rests of cue notes, which show a player what somebody else plays."""
+    """Turn cue notes into rests: they show a player what somebody else plays."""
     for measure in root.iter("measure"):
         for note in [note for note in measure.findall("note") if note.find("cue") is not None]:
             if note.find("chord") is not None or note.find("grace") is not None:
@@ -139,7 +139,7 @@ def _passages(score: Any, order: Sequence[int]) -> list[_Passage]:
 
 
 def _tempi(score: Any, passages: Sequence[_Passage]) -> list[tuple[float, Tempo]]:
-    """Each tempo, with the quarter of the performance that it begins at; a jump takes up the tempo written there."""
+    """Return each tempo, with the quarter of the performance at which it begins; jumps take the tempo written there."""
     written = {0.0: _DEFAULT_BPM}
     for start, _, mark in score.metronomeMarkBoundaries():
         bpm = mark.getQuarterBPM()
@@ -163,7 +163,7 @@ def _tempi(score: Any, passages: Sequence[_Passage]) -> list[tuple[float, Tempo]
 
 
 def _tones(part: Any) -> Iterator[_Tone]:
-    """The written notes of a part, in the order of their onsets."""
+    """Yield the written notes of a part, in the order of their onsets."""
     from music21 import harmony, instrument, note
 
     program, drums = 0, False
@@ -186,7 +186,7 @@ def _tones(part: Any) -> Iterator[_Tone]:
 
 
 def _performed(tones: Sequence[_Tone], passages: Sequence[_Passage]) -> list[_Tone]:
-    """The notes in the order of playing, in quarters of the performance, ties joined."""
+    """Return the notes in the order of playing, in quarters of the performance, ties joined."""
     onsets = [tone.onset for tone in tones]
     performed: list[_Tone] = []
     sounding: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""What a score file says is to be played: notes, and the tempi that they stand in."""
+"""What a score file says is to be played: notes, and their tempi."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bench.contracts.notes import Note
 
 MAX_NOTES = 500_000
-"""Most notes of one file; a symphony has some 100,000."""
+"""Most notes in a file; a symphony has about 100,000."""
 
 
 class Tempo(NamedTuple):
@@ -23,7 +23,7 @@ class Performance(NamedTuple):
     Attributes:
         events: the notes, in seconds, in any order.
         tempi: by the time at which they begin.
-        unended: how many of the notes have no end in the file, so that one was assumed.
+        unended: number of notes without an end in the file, for which one was assumed.
     """
 
     events: list[Note]

@@ -1,4 +1,4 @@
-"""In which order the pieces of a fused layer stand: to the trainer of Stable Audio 3 another than to diffusers."""
+"""The order of the pieces of a fused layer, which Stable Audio 3's trainer and diffusers define differently."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-# Differential self-attention is q, k, v, q', k' to the trainer, and q, q', k, k', v to diffusers.
+# Differential self-attention is q, k, v, q', k' for the trainer, and q, q', k, k', v for diffusers.
 _DIFFERENTIAL = (0, 3, 1, 4, 2)
 
 
 def piece_order(name: str, layer: Any) -> tuple[int, ...]:
-    """Which of the trainer's equal pieces of outputs stands first in diffusers, then second, …; empty for as they are.
+    """Return which of the trainer's equal pieces of outputs is first in diffusers, second, …; empty for no reordering.
 
     Args:
         name: of the layer in diffusers.
@@ -23,7 +23,7 @@ def piece_order(name: str, layer: Any) -> tuple[int, ...]:
 
 
 def reordered(rows: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
-    """Rows with their equal pieces in another order; as they are for none."""
+    """Return rows with their equal pieces in another order, or unchanged for an empty order."""
     import torch
 
     pieces = rows.chunk(len(order)) if order else ()
@@ -31,7 +31,7 @@ def reordered(rows: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
 
 
 def reverse(order: tuple[int, ...]) -> tuple[int, ...]:
-    """The order that undoes another.
+    """Return the order that undoes another.
 
     >>> reverse((0, 3, 1, 4, 2))
     (0, 2, 4, 1, 3)

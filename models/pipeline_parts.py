@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def open_pipeline(
     name: str, folder: Path, dtype: torch.dtype, kinds: Mapping[str, str] | None = None, **given: Any
 ) -> Any:
-    """Open a pipeline's folder, on the CPU and without asking a network.
+    """Open a pipeline's folder, on the CPU and without using the network.
 
     Args:
         name: the pipeline's class in diffusers, such as ``StableAudioPipeline``.
         folder: a whole checkpoint.
         dtype: of the networks.
-        kinds: class of transformers, by part, for what is loaded as another class than the folder says.
+        kinds: class of transformers, by part, for parts that are loaded as another class than the folder says.
         given: parts that are not loaded, by their names in the pipeline; None for one that is not needed.
 
     Raises:
@@ -54,7 +54,7 @@ def open_pipeline(
 
 
 def network_classes(pipeline: Any, folder: Path) -> dict[str, Any]:
-    """The classes of the networks that a pipeline's folder names, by the names of the parts.
+    """Return the classes of the networks that a pipeline's folder names, by the names of the parts.
 
     Raises:
         DataError: the folder names a class that these versions of the libraries lack.
@@ -64,7 +64,7 @@ def network_classes(pipeline: Any, folder: Path) -> dict[str, Any]:
         if not isinstance(entry, list) or entry[1:] == [None]:
             continue
         library, name = entry
-        # A pipeline's own networks are named by its package, a library's by the library; nothing else is imported.
+        # A pipeline's own networks name its package, a library's name the library; nothing else is imported.
         own = pipeline.__module__.split(".")[-2]
         place = {"diffusers": "diffusers", "transformers": "transformers"}.get(library, f"diffusers.pipelines.{own}")
         kind = getattr(importlib.import_module(place), name, None)

@@ -1,4 +1,4 @@
-"""In which order the measures of a score are played: repeats, endings, da capo, dal segno, fine and coda."""
+"""The order in which the measures of a score are played: repeats, endings, da capo, dal segno, fine and coda."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Signs:
 
 
 def play_order(signs: Sequence[Signs]) -> list[int]:
-    """Indices of measures in the order of playing.
+    """Return indices of measures in the order of playing.
 
     A section without an opening sign begins after the section before it. After da capo or dal segno, which are
     followed once, nothing is repeated and the last of several endings is taken.
@@ -82,7 +82,7 @@ def _repeats(signs: Sequence[Signs], here: int, turn: int) -> bool:
 
 
 def _group(signs: Sequence[Signs], here: int) -> set[int]:
-    """The passes of all endings that stand side by side with the one at ``here``."""
+    """Return the passes of all endings that stand side by side with the one at ``here``."""
     first = last = here
     while first > 0 and signs[first - 1].endings:
         first -= 1
@@ -95,7 +95,7 @@ _PASS = re.compile(r"(\d{1,4})(?:\s*[-–—]\s*(\d{1,4}))?")
 
 
 def _passes(number: str) -> set[int]:
-    """The passes that an ending is for, from how it is numbered; empty where it is not.
+    """Return the passes that an ending is for, from its number; empty where it has none.
 
     >>> _passes("1, 2"), _passes("1-3"), _passes("1.2.")
     ({1, 2}, {1, 2, 3}, {1, 2})
@@ -110,7 +110,7 @@ def _passes(number: str) -> set[int]:
 
 
 def read_signs(score: Element) -> list[Signs]:
-    """The signs of a partwise MusicXML score, those of all parts together; jumps as its ``sound`` elements give them.
+    """Read the signs of a partwise MusicXML score, of all parts together; jumps as its ``sound`` elements give them.
 
     Raises:
         ValueError: a number of times or of an ending is not a number.

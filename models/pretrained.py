@@ -1,4 +1,4 @@
-"""What models with published weights have in common: how these are found, loaded, identified and released."""
+"""What models with published weights share: how the weights are found, loaded, identified and released."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from models.batching import Condition
 
-KEPT_CONDITIONS = 256  # prompts; a plan asks for all seeds of a prompt in a row
+KEPT_CONDITIONS = 256  # prompts; a plan asks for all seeds of a prompt one after another
 
 
 @dataclass(eq=False)
@@ -56,10 +56,10 @@ class PretrainedModel(MusicModel):
     """
 
     kind: ClassVar[str]
-    # Modules, or what is used of a library that imports its parts when they are asked for: "library:name".
+    # Modules, or what is used of a library that imports its parts on access: "library:name".
     needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
     max_workers = 1
-    # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
+    # The fingerprint holds the weights and the type that checkpoint, revision, adapter and dtype resolve to.
     provenance_params: ClassVar[frozenset[str]] = frozenset(
         {"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"}
     )
@@ -94,7 +94,7 @@ class PretrainedModel(MusicModel):
         for name in cls.needs:
             try:
                 resolve_name(name)
-            except Exception as error:  # one library of another version than the next raises anything
+            except Exception as error:  # incompatible versions of libraries may raise anything
                 problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
                 raise MissingError(
                     f"{cls.kind}: {name.replace(':', '.')} cannot be imported ({problem}); reinstall it with: "
@@ -118,7 +118,7 @@ class PretrainedModel(MusicModel):
         """Check that low ≤ value ≤ high and value > above.
 
         Raises:
-            UsageError: it is not, or not finite, or no number.
+            UsageError: it is not, or is not finite, or not a number.
         """
         usable = isinstance(value, int | float) and math.isfinite(value) and (not whole or value == int(value))
         if usable and low <= value <= high and value > above:
@@ -138,9 +138,9 @@ class PretrainedModel(MusicModel):
         }
 
     def cards(self) -> list[Card]:
-        """What is known of the trainings behind the weights: the card beside the adapter, then that of the checkpoint.
+        """Return what is known about the trainings behind the weights: first the adapter's card, then the checkpoint's.
 
-        An adapter at scale 0 has no part in them, and what is on the hub has no card here.
+        An adapter at scale 0 does not count, and adapters and checkpoints on the hub have no card here.
 
         Raises:
             UsageError: there is no adapter.
@@ -149,7 +149,7 @@ class PretrainedModel(MusicModel):
         return [card for _, card in self._named_cards() if card is not None]
 
     def _named_cards(self) -> list[tuple[str, Card | None]]:
-        """Each adapter that is heard, and a checkpoint that was trained here, with its card if it has one."""
+        """Return each adapter in use, and a checkpoint that was trained here, with its card if it has one."""
         heard = [adapter for adapter in self._adapters if adapter.weight and self.adapter_scale]
         folder = local_path(self.checkpoint)
         own = [(folder.name, read_card(folder))] if (folder / CARD).is_file() else []
@@ -159,7 +159,8 @@ class PretrainedModel(MusicModel):
         return frozenset(recording for card in self.cards() for recording in card.data.train)
 
     def tuning(self) -> Tuning | None:
-        """As `MusicModel.tuning`, by the cards; an adapter without one, or with one that does not say, is unknown.
+        """Return the tuning, as `MusicModel.tuning`, from the cards; an adapter whose card is missing or does not say
+        is unknown.
 
         None without an adapter and without a card: a published base was tuned elsewhere, if at all.
         """
@@ -178,7 +179,8 @@ class PretrainedModel(MusicModel):
         return tuple(dict.fromkeys([*(family for card in cards for family in card.trained_with), *makers]))
 
     def notices(self) -> tuple[Notice, ...]:
-        """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.
+        """Return the notices, as `MusicModel.notices`: for an adapter that changes nothing, or one whose α was not
+        saved.
 
         Raises:
             UsageError, DataError: an adapter cannot be read.
@@ -187,7 +189,7 @@ class PretrainedModel(MusicModel):
         return tuple(notices(self._adapters)) if heard and find_spec("torch") and find_spec("safetensors") else ()
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
-        """As `MusicModel.generate`.
+        """Generate clips, as `MusicModel.generate`.
 
         Raises:
             UsageError: a clip longer than the maximum, or a checkpoint or adapter that does not fit.
@@ -197,14 +199,14 @@ class PretrainedModel(MusicModel):
         for request in requests:
             if self.max_duration is not None and request.duration > self.max_duration:
                 raise UsageError(f"{self.kind}: {request.duration:g} s asked for; {self._maximum()}")
-        if self._refusal is not None:  # each clip is asked for again after a failure, and loading takes minutes
+        if self._refusal is not None:  # each clip is requested again after a failure, and loading takes minutes
             raise self._refusal.with_traceback(None)
         if self._network is None:
             self._load()
         return in_batches(requests, self.batch_size, self._generate_batch)
 
     def play_through(self, part: str, network: torch.nn.Module) -> None:
-        """Generate with a network in memory in place of the checkpoint's own; must come before anything is generated.
+        """Generate with a network in memory in place of the checkpoint's own; call before anything is generated.
 
         It is used as it is, on its device and with whatever adapters it has, and is neither copied nor changed.
 
@@ -270,15 +272,15 @@ class PretrainedModel(MusicModel):
 
     @abstractmethod
     def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
-        """The loaded network on its device, with the adapter."""
+        """Load the network on its device, with the adapter."""
 
     def _told(self, request: GenerationRequest) -> Any:
-        """All of a request that the condition depends on, hashable; by default the prompt's text."""
+        """Return everything in a request that the condition depends on, hashable; by default the prompt's text."""
         return request.prompt.text
 
     @abstractmethod
     def _encode(self, told: Any) -> Condition:
-        """What the network is conditioned on; called once for each value of `_told`."""
+        """Encode what the network is conditioned on; called once for each value of `_told`."""
 
     @abstractmethod
     def _rate(self) -> int:
@@ -286,8 +288,8 @@ class PretrainedModel(MusicModel):
 
     @abstractmethod
     def _length(self, duration: float) -> int:
-        """How many frames of the network's own cover so many seconds."""
+        """Return how many frames of the network cover so many seconds."""
 
     @abstractmethod
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
-        """Clips of one length, shape (clips, channels, samples); row i depends on condition i and seed i alone."""
+        """Make clips of one length, shape (clips, channels, samples); row i only depends on condition i and seed i."""

@@ -1,4 +1,4 @@
-"""Human music as a row: one half of a collection, against the other half as the reference."""
+"""Human music as a row: one half of a collection, with the other half as the reference."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, MissingError, UsageError
 from bench.recordings import Recording, read_recordings
 
-_SILENCE = 1e-3  # a peak below −60 dB of full scale
+_SILENCE = 1e-3  # peak of −60 dB below full scale, under which audio is silent
 
 
 @dataclass(frozen=True)
 class HalfRecording:
-    """A recording of the half that is played: where it lies, `content_hash` of all of it, seconds, and its genre."""
+    """A recording of the half that is played: its path, `content_hash` of all of it, seconds, and its genre."""
 
     path: Path
     content: str
@@ -31,9 +31,9 @@ class HalfRecording:
 
 
 def halves(recordings: Iterable[HalfRecording]) -> tuple[list[HalfRecording], list[HalfRecording]]:
-    """Divide recordings in two halves of equal size, give or take one, within each genre and in all.
+    """Divide recordings into two halves of equal size, up to one, within each genre and in all.
 
-    Which half a recording falls into depends on the sounds alone, not on names, order or the machine.
+    Which half a recording is in depends on the sounds alone, not on names, order or the machine.
 
     Args:
         recordings: each sound once.
@@ -48,25 +48,25 @@ def halves(recordings: Iterable[HalfRecording]) -> tuple[list[HalfRecording], li
 
 
 class RealMusic(MusicModel):
-    """Plays one half of a collection of human music, so that the other half, as the reference, says what a distance
+    """Plays one half of a collection of human music, so that the other half, as the reference, shows what a distance
     between music and music is: the floor of every distance, and human music on every other metric.
 
-    A recording answers one clip of one prompt, of the prompt's genre where the collection has it; where it has none of
-    the suite's genres, any. Recordings that last answer further clips with what begins ``every`` s later. A prompt that
-    no recording is left for has no clip. A folder of audio that a run names as its ``reference`` is embedded without
-    the half that is played here, and other references that hold some of it are refused, or marked.
+    A recording answers one clip of one prompt, of the prompt's genre if the collection has it; if it has none of the
+    suite's genres, any. Recordings that are long enough answer further clips with what begins ``every`` s later. A
+    prompt for which no recording is left has no clip. A folder of audio that a run names as its ``reference`` is
+    embedded without the half that is played here, and other references that hold some of it are refused, or marked.
 
-    Seeds are places in the half, so those that a run names are of no concern to this row: it has ``clips`` of each
-    prompt. Name as many as the run has seeds, since distances compare equal numbers.
+    Seeds are places in the half, so the seeds that a run names have no effect on this row: it has ``clips`` of each
+    prompt. Choose as many as the run has seeds, since distances compare equal numbers.
 
     Args:
         path: a folder of audio, whose first subfolders are genres; or a manifest (CSV, JSONL) with the columns ``file``
-            and ``genre``. The folder that ``reference`` names, as a rule.
+            and ``genre``. Usually the folder that ``reference`` names.
         clips: of each prompt, ≥ 1.
         every: seconds from one clip of a recording to the next, > 0; no less than the clips' duration.
 
     Raises:
-        UsageError: there is no such folder or manifest, or a number is out of its range.
+        UsageError: there is no such folder or manifest, or a number is out of range.
     """
 
     sample_rate = None
@@ -113,7 +113,7 @@ class RealMusic(MusicModel):
         return [self._clip(request) for request in requests]
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """The recording's content, and where the clip begins in it."""
+        """Return the recording's content hash, and where the clip begins in it."""
         found = self._asked(request)
         return {"missing": True} if found is None else {"recording": found[0].content, "start": found[1]}
 
@@ -147,7 +147,7 @@ class RealMusic(MusicModel):
         return sorted(halves(found.values())[0], key=lambda one: one.content)
 
     def _slots(self, most: int) -> list[int]:
-        """All seeds, the beginnings of all recordings before what comes later; of one genre ``most`` are enough."""
+        """Return all seeds, the beginnings of all recordings before later parts; of one genre at most ``most``."""
         size = len(self.played)
         longest = max(recording.seconds for recording in self.played)
         rounds = range(max(1, min(most, int(longest // self._every))))
@@ -162,7 +162,7 @@ class RealMusic(MusicModel):
         return start == 0 or recording.seconds >= start + self._every
 
     def _asked(self, request: GenerationRequest) -> tuple[HalfRecording, float] | None:
-        """The recording that a request is answered by and where, in seconds; None for a prompt without any."""
+        """Return the recording that answers a request and where, in seconds; None for a prompt without any."""
         if request.seed < 1:
             return None
         found = self._at(request.seed)
@@ -173,8 +173,8 @@ class RealMusic(MusicModel):
         if found is None:
             genre = f" of genre {request.prompt.genre}" if request.prompt.genre else ""
             return GenerationError(
-                f"no recording{genre} is left for prompt '{request.prompt.id}' in the {len(self.played)} of the half "
-                f"of '{self._source.name}' that is played; add some"
+                f"no recording{genre} is left for prompt '{request.prompt.id}' among the {len(self.played)} in the "
+                f"half of '{self._source.name}' that is played; add some"
             )
         recording, start = found
         try:
@@ -190,5 +190,5 @@ def _recordings(source: Path) -> list[Recording]:
 
 
 def _genre(given: str | None) -> str:
-    """A genre as it is compared: ``Jazz`` and ``jazz`` are one."""
+    """Return a genre in the form that is compared: ``Jazz`` and ``jazz`` are the same."""
     return (given or "").strip().casefold()

@@ -25,13 +25,13 @@ LONGEST = 512.0  # seconds that the timing condition can express
 class StableAudio(DiffusersModel):
     """Text to audio by Stable Audio Open, from ``stabilityai/stable-audio-open-1.0`` or another diffusers checkpoint.
 
-    Clips have the checkpoint's own rate and channels (44.1 kHz stereo as published) and exactly the length that is
-    asked for: the network always plays its full window (47.55 s), told that the music ends there, and the rest is cut.
-    A clip's initial noise and the noise of the sampler's steps come from its own seed, and are those of the plain
+    Clips have the checkpoint's own rate and channels (44.1 kHz stereo as published) and exactly the requested length:
+    the network always generates its full window (47.55 s), told that the music ends there, and the rest is cut. A
+    clip's initial noise and the noise of the sampler's steps come from its own seed, and are those of the plain
     diffusers pipeline on a CPU.
 
     Args:
-        checkpoint: a hub id, or a local folder. The default one is gated: its licence is accepted on its page.
+        checkpoint: a hub id, or a local folder. The default one is gated: its license is accepted on its page.
         revision: commit, tag or branch of the hub; for the default checkpoint a fixed commit.
         adapter: folder, file or hub id of LoRA weights for the transformer, or a list of ``{path: …, weight: …}``.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
@@ -60,7 +60,7 @@ class StableAudio(DiffusersModel):
     negative_prompt: str | None = "Low quality."
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """T5's reading of the text, which the open checkpoints have in place of CLAP's."""
+        """Return the models that condition it: T5 reads the text, which the open checkpoints use instead of CLAP."""
         return ("t5",)
 
     def _encode(self, text: str) -> Condition:
@@ -87,7 +87,8 @@ class StableAudio(DiffusersModel):
         return samples
 
     def _conditioning(self, conditions: Sequence[Condition], length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the transformer attends to and its global condition, for each clip, after the unguided halves if any.
+        """Compute what the transformer attends to and its global condition, per clip, after the unconditional halves if
+        any.
 
         Shapes (clips, tokens + 2, dimension) and (clips, 1, 2 · dimension), or twice as many clips.
         """
@@ -108,7 +109,8 @@ class StableAudio(DiffusersModel):
         return torch.cat([unwanted, attended]), torch.cat([overall, overall])
 
     def _denoised(self, attended: torch.Tensor, overall: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes in."""
+        """Denoise latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes
+        in."""
         import torch
         from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
@@ -150,7 +152,7 @@ class StableAudioLora(StableAudio):
 
 
 def decoder_reach(ratios: Sequence[int]) -> int:
-    """Latent frames beyond a point in time that the Oobleck decoder's output at that point can depend on.
+    """Compute how many latent frames beyond a point in time the Oobleck decoder's output at that point can depend on.
 
     The decoder is a convolution of width 7, then for each upsampling ratio r a transposed one of width 2r and three
     residual units of width 7 with dilations 1, 3 and 9, then another one of width 7.

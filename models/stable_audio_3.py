@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from models.batching import Condition
 
-LOG_SNR = -6.2, 2.0  # between which the sampler's noise levels are spread evenly, from noise to music
-TEXT_TOKENS = 256  # of a text that the pipeline reads
+LOG_SNR = -6.2, 2.0  # range over which the sampler's noise levels are spread evenly, from noise to music
+TEXT_TOKENS = 256  # most tokens of a text that the pipeline reads
 LONGEST = 384.0  # seconds that the published checkpoints' length condition can express
-_WINDOW = 256  # latent frames that are decoded at once: 24 s as published; the attention's mask grows with the square
+_WINDOW = 256  # latent frames decoded at a time: 24 s as published; the attention's mask grows with the square
 
 
 @dataclass(eq=False)
@@ -29,11 +29,11 @@ class StableAudio3(DiffusersModel):
     """Text to audio by Stable Audio 3, small, medium or their bases, from a checkpoint in diffusers' form.
 
     The publisher's files (``stabilityai/stable-audio-3-medium-base`` and others) are converted by
-    ``scripts/convert_stable_audio_3_to_diffusers.py`` of diffusers. Whether a checkpoint is a distilled one is told by
-    its scheduler: those are sampled in 8 steps that each add new noise ("ping-pong") and have their guidance in the
+    ``scripts/convert_stable_audio_3_to_diffusers.py`` of diffusers. A checkpoint's scheduler says whether it is a
+    distilled one: those are sampled in 8 steps that each add new noise ("ping-pong") and have their guidance in the
     weights, bases in 100 without. A clip's initial noise and that of its steps come from its own seed, and are those of
     the plain diffusers pipeline on a CPU. Clips have the checkpoint's own rate and channels (44.1 kHz stereo as
-    published), are exactly as long as is asked for, and lie within ±1.
+    published), are exactly as long as requested, and lie within ±1.
 
     Args:
         checkpoint: a local folder, or a hub id.
@@ -43,8 +43,8 @@ class StableAudio3(DiffusersModel):
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
         steps: denoising steps, ≥ 1; by default 8 for a distilled checkpoint and 100 for a base.
         guidance: classifier-free guidance scale ≥ 0 of a base, by default 7; up to 1 there is none, and the negative
-            prompt has no effect. A distilled checkpoint takes none but 1.
-        negative_prompt: what to steer away from; None for nothing in particular. Not of a distilled checkpoint.
+            prompt has no effect. A distilled checkpoint only takes 1.
+        negative_prompt: what to steer away from; None for nothing in particular. Not for a distilled checkpoint.
         device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
         dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
         batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
@@ -71,14 +71,14 @@ class StableAudio3(DiffusersModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._guidance, self._steps = 1.0, 1  # of the checkpoint, once it is open
+        self._guidance, self._steps = 1.0, 1  # the checkpoint's, once it is open
 
     @property
     def guided(self) -> bool:
         return self._guidance > 1
 
     def conditioned_on(self) -> tuple[str, ...]:
-        """T5Gemma's reading of the text."""
+        """Return the models that condition it: T5Gemma reads the text."""
         return ("t5gemma",)
 
     def _check(self, pipeline: Any) -> None:
@@ -90,8 +90,8 @@ class StableAudio3(DiffusersModel):
         given = {"guidance": (self.guidance or 1) > 1, "negative_prompt": self.negative_prompt is not None}
         for name in (name for name, is_given in given.items() if is_given):
             raise UsageError(
-                f"{self.kind}: {name} is given, and checkpoint '{self.checkpoint}' is a distilled one, whose guidance "
-                f"is in its weights; leave {name} out, or use a base checkpoint"
+                f"{self.kind}: {name} cannot be set, since checkpoint '{self.checkpoint}' is distilled and has its "
+                f"guidance in its weights; leave {name} out, or use a base checkpoint"
             )
 
     def _encode(self, text: str) -> Condition:
@@ -115,7 +115,7 @@ class StableAudio3(DiffusersModel):
         return decoded(self._network.vae, latents)[:, :, :length].clip(-1, 1)
 
     def _conditioning(self, conditions: Sequence[Condition], length: int) -> tuple[Condition, torch.Tensor]:
-        """What the transformer attends to, and the length's embedding, for each clip, after the unguided halves if any.
+        """Compute what the transformer attends to and the length's embedding, per clip, after the unconditional halves.
 
         The first has ``text``, shape (clips, tokens + 1, dimension), and its ``mask``, the other (clips, dimension).
         """
@@ -138,7 +138,8 @@ class StableAudio3(DiffusersModel):
         return both, torch.cat([duration, duration])
 
     def _denoised(self, attended: Condition, duration: torch.Tensor, seeds: Sequence[int], length: int) -> torch.Tensor:
-        """Latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes in."""
+        """Denoise latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes
+        in."""
         import torch
         from diffusers.pipelines.stable_audio_3.pipeline_stable_audio_3 import logsnr_sigma_schedule
 
@@ -166,7 +167,7 @@ class StableAudio3(DiffusersModel):
 
 
 def decoded(vae: Any, latents: torch.Tensor) -> Samples:
-    """What SAME's decoder makes of latents, window by window; shape (clips, channels, samples), float32.
+    """Decode latents with SAME's decoder, window by window; shape (clips, channels, samples), float32.
 
     Args:
         vae: an ``AutoencoderSAME``.
@@ -185,10 +186,10 @@ def decoded(vae: Any, latents: torch.Tensor) -> Samples:
 
 
 def codec_reach(config: Mapping[str, Any]) -> int:
-    """Latent frames to either side on which what SAME encodes, or decodes, at a latent frame can depend.
+    """Compute how many latent frames on either side SAME's encoding, or decoding, of a latent frame can depend on.
 
     In each block of layers a frame is a segment, and every layer attends to ``sliding_window`` segments on either side;
-    each block makes ``stride`` segments of the next out of one. The encoder's blocks are the decoder's in the opposite
+    each block turns one segment into ``stride`` segments of the next. The encoder's blocks are the decoder's in the
     order.
     """
     reach, scale = 0.0, 1

@@ -1,4 +1,4 @@
-"""The format in which Stable Audio 3's own trainer keeps adapters: what they say, and how they are written.
+"""The adapter format of Stable Audio 3's own trainer: what files say, and how they are written.
 
 A file holds, for each linear layer and convolution, ``….parametrizations.weight.0.lora_A`` and ``.lora_B``, and for
 "dora-rows" a ``.magnitude`` for each output. Source: ``stable_audio_3/models/lora`` of Stability-AI/stable-audio-3.
@@ -32,9 +32,9 @@ class OwnSettings:
     """What a file says of its adapter.
 
     Attributes:
-        rank: of every layer; None where it is not said.
+        rank: of every layer; None where it is not stated.
         alpha: None for the rank.
-        kind: ``lora``, ``dora-rows``, or ``dora``, as rows were called before there were columns.
+        kind: ``lora``, ``dora-rows``, or ``dora``, the former name of rows before there were columns.
     """
 
     rank: int | None
@@ -51,7 +51,7 @@ def own_settings(path: Path, told: Any) -> OwnSettings:
     """Read a ``lora_config``, as text or as a table.
 
     Raises:
-        UsageError: it is of a kind that is not read; the message names it.
+        UsageError: it is of a kind that is not supported; the message names it.
         DataError: it is damaged.
     """
     try:
@@ -83,12 +83,12 @@ def own_alpha(
         own: what the file says; None where it says nothing.
 
     Raises:
-        UsageError: its magnitudes are not of outputs, or nothing says of what they are.
-        DataError: it is not what the settings promise.
+        UsageError: its magnitudes do not belong to outputs, or nothing says what they belong to.
+        DataError: it does not match the settings.
     """
     if magnitude is not None and own is None:
         raise UsageError(
-            f"adapter '{path}' has magnitudes and no {CONFIG} that says whether they are of rows; take the file that "
+            f"adapter '{path}' has magnitudes, but no {CONFIG} that says whether they are of rows; use the file that "
             "Stable Audio 3's trainer wrote"
         )
     if own is None:
@@ -105,7 +105,8 @@ def own_alpha(
 
 
 def own_file(network: Any) -> bytes:
-    """The LoRA or DoRA that peft put into a network under the name ``default``, as a file of this format; in float32.
+    """Return the LoRA or DoRA that peft put into a network under the name ``default``, as a file of this format;
+    float32.
 
     Args:
         network: a ``StableAudio3DiTModel``.
@@ -143,7 +144,8 @@ def _own_tensors(network: Any, settings: Any) -> Iterator[tuple[str, torch.Tenso
 
 
 def _own_name(name: str, layer: Any) -> tuple[str, tuple[int, ...]]:
-    """What the trainer calls a layer of diffusers' transformer, and the order of its equal pieces of outputs there."""
+    """Return the trainer's name of a layer of diffusers' transformer, and the order of its equal pieces of outputs
+    there."""
     written = next(iter(NAMINGS[STABLE_AUDIO_TOOLS](name)), (name,))[0]
     inner = name.startswith(("transformer_blocks.", "proj_", "global_cond_embedder."))
     return f"model.{'transformer.' if inner else ''}{written}", reverse(piece_order(name, layer))

@@ -20,7 +20,7 @@ MIDI_ENDINGS = (".mid", ".midi")
 MUSICXML_ENDINGS = (".musicxml", ".mxl", ".xml")
 
 SAME_TEMPO = 1e-4
-"""Relative difference up to which tempi are one: editors round them to whole microseconds or hundredths of a bpm."""
+"""Relative difference up to which tempi count as equal: editors round to whole microseconds or hundredths of a bpm."""
 
 MAX_BYTES = 16_000_000  # plain MusicXML of a symphonic movement takes some 10 MB
 
@@ -34,10 +34,10 @@ def read_notes(path: Path, duration: float = math.inf, file: BinaryIO | None = N
 
     Returns:
         Notes of origin ``symbolic`` that end by ``duration``; ``quarter`` is set if the tempo does not change
-        between the first and the last onset. No key: many files carry a signature that nobody chose.
+        between the first and the last onset. No key: many files have a default signature that nobody chose.
 
     Raises:
-        DataError: the file is damaged, too large, of another kind, or holds no such note; it is named.
+        DataError: the file is damaged, too large, of another kind, or holds no such note; the message names it.
         OSError: the file cannot be opened.
     """
     kind, parse = ("MIDI", parse_midi) if path.suffix.lower() in MIDI_ENDINGS else ("MusicXML", parse_musicxml)
@@ -51,9 +51,9 @@ def read_notes(path: Path, duration: float = math.inf, file: BinaryIO | None = N
         raise DataError(f"{path}: holds {held.name} and no notes; {held.remedy}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on signatures and on notation that does not sound
+            warnings.simplefilter("ignore")  # about signatures and about notation that does not sound
             events, tempi, unended = parse(content)
-    except Exception as error:  # the parsers let out whatever a damaged byte makes them stumble over
+    except Exception as error:  # the parsers may raise anything on a damaged file
         unsaid = "it ends too early" if isinstance(error, EOFError) else type(error).__name__
         reason = " ".join(str(error).split())[:200] or unsaid
         raise DataError(f"{path}: cannot be read as {kind} ({reason})") from error

@@ -1,4 +1,4 @@
-"""Whether a tokenizer has the vocabulary that its encoder was trained with, and how much of a text it leaves out."""
+"""Whether a tokenizer has the vocabulary that its encoder was trained with, and how many tokens of a text it cuts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from bench.quiet import quiet_libraries
 def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
     """Refuse a tokenizer without its vocabulary, which transformers silently replaces by the special tokens alone.
 
+    Args:
+        tokenizer: as it was loaded.
+        encoder: the text encoder that reads its tokens.
+        where: the tokenizer's folder, for the message.
+
     Raises:
-        MissingError: it knows less than half as many tokens as its encoder embeds, or more.
+        MissingError: it has less than half as many tokens as its encoder embeds, or more.
     """
     config = getattr(encoder.config, "text_config", encoder.config)
     known, embedded = len(tokenizer), config.vocab_size
@@ -25,7 +30,7 @@ def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
 
 
 def unread_tokens(tokenizer: Any, text: str, most: int | None = None) -> int:
-    """How many tokens of a text are beyond the tokenizer's greatest length, at which the pipelines cut it.
+    """Count the tokens of a text beyond the tokenizer's maximum length, at which the pipelines cut it.
 
     Args:
         tokenizer: of the text encoder.

@@ -16,9 +16,9 @@ class Window(NamedTuple):
 
 
 def windows(frames: int, size: int, context: int) -> Iterator[Window]:
-    """Windows whose kept parts follow each other from frame 0 to the last without a gap.
+    """Yield windows whose kept parts follow each other from frame 0 to the last without a gap.
 
-    What fits into one window is one. Otherwise each has exactly ``size`` frames, and what is kept of it lies at least
+    Audio that fits into one window is one. Otherwise each has exactly ``size`` frames, and its kept part lies at least
     ``context`` frames from an edge that is not the edge of the audio.
 
     Args:

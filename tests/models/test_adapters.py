@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -232,12 +233,12 @@ def rewritten(adapter: Path, folder: Path, **settings: object) -> Path:
 def test_an_adapter_of_another_base_is_refused(folder: Path, adapter: Path, tmp_path: Path) -> None:
     named = rewritten(adapter, tmp_path / "named", base_model_name_or_path="someone/another-base")
     hub = {"repo": "stabilityai/stable-audio-open-1.0", "revision": "0" * 40}
-    with pytest.raises(UsageError, match=r"trained on 'someone/another-base'.*checkpoint: someone/another-base"):
+    with pytest.raises(UsageError, match=r"'someone/another-base'.*checkpoint: someone/another-base"):
         load_adapter(network(folder), named, 1.0, hub)
     load_adapter(network(folder), named, 1.0, hub | {"repo": "someone/another-base"})
 
     other = tiny.make("stable-audio", tmp_path / "other", seed=1)
-    with pytest.raises(UsageError, match="not on this checkpoint"):
+    with pytest.raises(UsageError, match=re.escape(f"'{folder}'")):
         load_adapter(network(other), adapter, 1.0, base_identity(str(other), None))
 
 
@@ -249,20 +250,20 @@ def test_what_does_not_fit_is_refused_before_anything_changes(
     plain = played(model)
     down, up = factors["transformer_blocks.0.attn1.to_q"]
     wrong = {
-        "no layer 'blocks.0.to_q'": {"blocks.0.to_q.lora_A.weight": down, "blocks.0.to_q.lora_B.weight": up},
-        "is 32×32 here and 32×16": {
+        "'blocks.0.to_q'": {"blocks.0.to_q.lora_A.weight": down, "blocks.0.to_q.lora_B.weight": up},
+        "32×32.*32×16": {
             "transformer_blocks.0.attn1.to_q.lora_A.weight": down[:, :16].contiguous(),
             "transformer_blocks.0.attn1.to_q.lora_B.weight": up,
         },
-        "no LoRA, such as 'proj_in.bias'": {"proj_in.bias": down},
+        "'proj_in.bias'": {"proj_in.bias": down},
     }
     for number, (message, tensors) in enumerate(wrong.items()):
         save_file(tensors, tmp_path / f"{number}.safetensors")
         with pytest.raises(UsageError, match=message):
             load_adapter(model, tmp_path / f"{number}.safetensors", scale, {})
-    with pytest.raises(UsageError, match="rank 3, but its settings say 8"):
+    with pytest.raises(UsageError, match=r"rank 3\b.* 8$"):
         load_adapter(model, rewritten(adapter, tmp_path / "rank", r=8), scale, {})
-    with pytest.raises(UsageError, match="type IA3"):
+    with pytest.raises(UsageError, match="IA3"):
         load_adapter(model, rewritten(adapter, tmp_path / "kind", peft_type="IA3"), scale, {})
     assert torch.equal(played(model), plain)
 
@@ -270,11 +271,11 @@ def test_what_does_not_fit_is_refused_before_anything_changes(
 def test_damaged_files_are_refused(folder: Path, adapter: Path, factors: Factors, tmp_path: Path) -> None:
     cut = rewritten(adapter, tmp_path / "cut")
     os.truncate(cut / "adapter_model.safetensors", 2000)
-    with pytest.raises(DataError, match=r"adapter_model\.safetensors: damaged"):
+    with pytest.raises(DataError, match=re.escape(str(cut / "adapter_model.safetensors"))):
         load_adapter(network(folder), cut, 1.0, {})
     down, _ = next(iter(factors.values()))
     save_file({"proj_in.lora_A.weight": down}, tmp_path / "half.safetensors")
-    with pytest.raises(DataError, match="two factors of layer 'proj_in'"):
+    with pytest.raises(DataError, match="'proj_in'"):
         load_adapter(network(folder), tmp_path / "half.safetensors", 1.0, {})
 
 
@@ -286,7 +287,7 @@ class Hostile:
 def test_pickles_are_never_executed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"weights": Hostile()}, tmp_path / "hostile.ckpt")
-    with pytest.raises(DataError, match="more than weights"):
+    with pytest.raises(DataError, match=r"hostile\.ckpt"):
         load_adapter(network(folder), tmp_path / "hostile.ckpt", 1.0, {})
     assert not (tmp_path / "executed").exists()
 
@@ -296,7 +297,7 @@ def test_identity_follows_weights_and_settings(adapter: Path, tmp_path: Path) ->
     (same / "adapter_config.json").write_bytes((adapter / "adapter_config.json").read_bytes())
     assert identity(same) == identity(adapter)
     assert identity(rewritten(adapter, tmp_path / "alpha", lora_alpha=99)) != identity(adapter)
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="nowhere"):
         identity(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="holds none of"):
+    with pytest.raises(UsageError, match=r"adapter_model\.safetensors"):
         identity(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import json
+import re
 import shutil
 import weakref
 from collections.abc import Iterator, Sequence
@@ -128,11 +129,11 @@ def test_a_clip_is_as_long_as_asked_for_whatever_its_neighbours_are(model: Audio
 
 def test_too_long_a_clip_is_refused_before_anything_is_loaded(kind: str, folder: Path) -> None:
     model = made(kind, folder)
-    with pytest.raises(UsageError, match=r"11 s asked for; the maximum is 10\.24 s"):
+    with pytest.raises(UsageError, match=r"\b11 s .*\b10\.24 s"):
         model.generate(requests(1, 11.0))
     assert model._network is None
     short = made(kind, folder, max_duration=0.2)
-    with pytest.raises(UsageError, match=r"the maximum is 0\.2 s"):
+    with pytest.raises(UsageError, match=r"\b0\.21 s .*\b0\.2 s"):
         short.generate(requests(1, 0.21))
 
 
@@ -204,7 +205,7 @@ def test_closing_releases_the_network(kind: str, folder: Path) -> None:
 
 def test_a_checkpoint_of_another_kind_is_refused(kind: str, folder: Path) -> None:
     other = "audioldm2" if kind == "audioldm" else "audioldm"
-    with pytest.raises(UsageError, match=f"use the model '{kind}'"):
+    with pytest.raises(UsageError, match=f"'{kind}'"):
         made(other, folder).generate(requests(1))
 
 
@@ -219,7 +220,7 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(kind: str, folder: Path, 
 
 @pytest.mark.parametrize(
     ("scheduler", "reason"),
-    [("PNDMScheduler", "has no eta"), ("DPMSolverSDEScheduler", "one noise for all clips")],
+    [("PNDMScheduler", "eta"), ("DPMSolverSDEScheduler", "noise")],
 )
 def test_a_scheduler_that_cannot_do_what_is_asked_is_refused(
     kind: str, folder: Path, tmp_path: Path, scheduler: str, reason: str
@@ -230,7 +231,7 @@ def test_a_scheduler_that_cannot_do_what_is_asked_is_refused(
     index["scheduler"] = ["diffusers", scheduler]
     (changed / "model_index.json").write_text(json.dumps(index))
     getattr(diffusers, scheduler)().save_pretrained(changed / "scheduler")
-    with pytest.raises(UsageError, match=reason):
+    with pytest.raises(UsageError, match=f"{scheduler}.* {reason}"):
         made(kind, changed, eta=0.5).generate(requests(1))
 
 
@@ -276,5 +277,5 @@ def test_an_adapter_for_another_base_is_refused_before_anything_is_made(
 ) -> None:
     other = tiny.make("audioldm2" if kind == "audioldm" else "audioldm", tmp_path / "other")
     foreign = tiny.make_adapter("audioldm2" if kind == "audioldm" else "audioldm", other, tmp_path / "adapter")
-    with pytest.raises(UsageError, match=r"adapter .* was trained on"):
+    with pytest.raises(UsageError, match=re.escape(str(foreign))):
         made(kind, folder, adapter=str(foreign)).generate(requests(1))

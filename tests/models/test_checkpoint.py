@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,16 +44,16 @@ def test_a_complete_folder_is_used_as_it_is(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("transformer", "no transformer/"),
-        ("scheduler", "no scheduler/"),
-        ("vae/config.json", "no vae/config.json"),
-        ("vae/diffusion_pytorch_model.safetensors", "no weights in vae/"),
+        ("transformer", "transformer/"),
+        ("scheduler", "scheduler/"),
+        ("vae/config.json", "vae/config.json"),
+        ("vae/diffusion_pytorch_model.safetensors", "weights in vae/"),
     ],
 )
 def test_a_folder_without_a_part_is_incomplete(copy: Path, part: str, message: str) -> None:
     target = copy / part
     shutil.rmtree(target) if target.is_dir() else target.unlink()
-    with pytest.raises(MissingError, match=f"incomplete: {message}.*copy the whole folder"):
+    with pytest.raises(MissingError, match=f"{re.escape(str(copy))}.* {message} in"):
         locate(str(copy), None, "stable-audio")
 
 
@@ -70,30 +71,28 @@ def test_a_missing_shard_is_noticed(copy: Path) -> None:
     weights.rename(weights.with_name(names[0]))
     index = {"weight_map": {"a": names[0], "b": names[1]}}
     (copy / "transformer" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(MissingError, match=f"no transformer/{names[1]}"):
+    with pytest.raises(MissingError, match=f"transformer/{names[1]}"):
         locate(str(copy), None, "stable-audio")
 
 
 def test_another_architecture_is_refused_with_the_model_that_fits(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match="is a StableAudioPipeline, not a AudioLDMPipeline; use the model 'stable-audio'"
-    ):
+    with pytest.raises(UsageError, match=r"StableAudioPipeline.*AudioLDMPipeline.*'stable-audio'"):
         locate(str(folder), None, "audioldm")
     (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
-    with pytest.raises(UsageError, match="is a BertModel"):
+    with pytest.raises(UsageError, match="BertModel"):
         locate(str(tmp_path), None, "musicgen")
 
 
 def test_what_is_no_checkpoint_is_told_apart(copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'\./nowhere' does not exist"):
+    with pytest.raises(UsageError, match=r"'\./nowhere'"):
         locate("./nowhere", None, "stable-audio")
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match=re.escape(f"'{copy / 'model_index.json'}'")):
         locate(str(copy / "model_index.json"), None, "stable-audio")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MissingError, match=r"neither model_index\.json nor config\.json"):
+    with pytest.raises(MissingError, match=r"model_index\.json .*config\.json"):
         locate(str(tmp_path / "empty"), None, "stable-audio")
     (copy / "model_index.json").write_text('{"_class_name": "Stab')
-    with pytest.raises(DataError, match=r"model_index\.json: damaged"):
+    with pytest.raises(DataError, match=re.escape(str(copy / "model_index.json"))):
         locate(str(copy), None, "stable-audio")
 
 
@@ -215,10 +214,10 @@ def test_what_the_hub_refuses_is_explained(hub: str, tmp_path: Path) -> None:
         hub,
         tmp_path,
     )
-    assert gated.startswith("MissingError checkpoint 'some/gated' is gated: accept its licence at https://")
+    assert gated.startswith("MissingError checkpoint 'some/gated' ") and " https://" in gated
     assert "hf auth login" in gated and "checkpoint: FOLDER" in gated
-    assert gone.startswith("UsageError checkpoint 'some/nothing' is neither a folder here nor on the hub")
-    assert revision.startswith("UsageError checkpoint 'some/other' has no revision 'nope'")
+    assert gone.startswith("UsageError checkpoint 'some/nothing' ")
+    assert revision.startswith("UsageError checkpoint 'some/other' ") and "'nope'" in revision
     assert commit == str({"repo": "some/gated", "revision": "1" * 40})
 
 
@@ -235,7 +234,7 @@ def test_no_network_is_explained_and_a_cached_checkpoint_needs_none(folder: Path
         here, commit, absent, partly = asked(calls, "http://127.0.0.1:9", tmp_path, **environment)
         assert here == str(cached / "snapshots" / ("2" * 40))
         assert commit == str({"repo": "some/cached", "revision": "2" * 40})
-        assert absent.startswith("MissingError checkpoint 'some/absent' is not in the cache and the hub cannot be")
+        assert absent.startswith("MissingError checkpoint 'some/absent' ") and "hf download some/absent" in absent
         assert partly.startswith("MissingError checkpoint 'some/half'") and "hf download some/half" in partly
 
 
@@ -246,10 +245,10 @@ def test_devices_and_dtypes() -> None:
     assert choose_dtype("cpu", None) is torch.float32
     assert choose_dtype("cpu", "bf16") is choose_dtype("cpu", "bfloat16") is torch.bfloat16
     assert dtype_name("cpu", None) == dtype_name(None, "fp32") == "float32"
-    with pytest.raises(UsageError, match=r"unknown device 'cuba' \(did you mean 'cuda'\?\)"):
+    with pytest.raises(UsageError, match=r"'cuba'.*'cuda'"):
         choose_device("cuba")
-    with pytest.raises(UsageError, match="unknown dtype 'int8'"):
+    with pytest.raises(UsageError, match="'int8'"):
         dtype_name("cpu", "int8")
     if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="'cuda' is not present"):
+        with pytest.raises(UsageError, match="'cuda'"):
             choose_device("cuda")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,17 +65,17 @@ def test_one_name_for_two_is_refused(touch: Touch, one: str, two: str) -> None:
 
 def test_models_whose_names_become_one_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "m.csv", "prompt,file,model", "pop-1,x.wav,A b", "pop-1,x.wav,A-b")
-    with pytest.raises(UsageError, match=r"model 'A b' of .* and model 'A-b' of .* 'A-b'"):
+    with pytest.raises(UsageError, match=r"'A b'.*'A-b'.* 'A-b'"):
         clip_rows([path])
 
 
 def test_other_mistakes(touch: Touch, tmp_path: Path) -> None:
     folder = touch("a/pop-1.wav")
-    with pytest.raises(UsageError, match="there is no run folder, folder or manifest"):
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path / "gone"))):
         clip_rows([folder, tmp_path / "gone"])
-    with pytest.raises(UsageError, match="is named twice"):
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path / "a" / ".." / "a"))):
         clip_rows([folder, tmp_path / "a" / ".." / "a"])
-    with pytest.raises(UsageError, match=r"2 names for 1 row \(a\)"):
+    with pytest.raises(UsageError, match=r"2 names .*1 row \(a\).*--name"):
         clip_rows([folder], ["x", "y"])
 
 

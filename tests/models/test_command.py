@@ -264,14 +264,14 @@ def test_what_may_pass_is_told_from_what_will_not(
 @pytest.mark.parametrize(
     ("command", "params", "message"),
     [
-        ("python generate.py {requests} {out}", {}, "must be a list"),
-        (["python", True, "{requests}", "{out}"], {}, "must be a list"),
-        ([], {}, r"holds \{requests\}"),
-        (["python", "{requests}"], {}, r"holds \{out\}"),
+        ("python generate.py {requests} {out}", {}, "command .*a list"),
+        (["python", True, "{requests}", "{out}"], {}, "command .*a list"),
+        ([], {}, r"\{requests\}"),
+        (["python", "{requests}"], {}, r"\{out\}"),
         (["python", "{requests}", "{out}"], {"timeout": 0}, "timeout is 0"),
         (["python", "{requests}", "{out}"], {"timeout": float("inf")}, "timeout is inf"),
         (["python", "{requests}", "{out}"], {"timeout": float("nan")}, "timeout is nan"),
-        (["python", "{requests}", "{out}"], {"cwd": "nowhere"}, "no folder 'nowhere'"),
+        (["python", "{requests}", "{out}"], {"cwd": "nowhere"}, "'nowhere'"),
     ],
 )
 def test_mistakes_are_named(command: list[str], params: dict[str, object], message: str) -> None:
@@ -280,10 +280,10 @@ def test_mistakes_are_named(command: list[str], params: dict[str, object], messa
 
 
 def test_absent_program_is_missing_not_failed(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="no program 'no-such-program' on the PATH"):
+    with pytest.raises(MissingError, match="'no-such-program'"):
         CommandModel(["no-such-program", "{requests}", "{out}"]).generate(REQUESTS)
     (tmp_path / "run.sh").write_text("#!/bin/sh\n")
-    with pytest.raises(MissingError, match=re.escape(f"no executable file {tmp_path}/run.sh")):
+    with pytest.raises(MissingError, match=re.escape(f"{tmp_path}/run.sh")):
         CommandModel(["./run.sh", "{requests}", "{out}"], cwd=str(tmp_path)).generate(REQUESTS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -174,7 +175,7 @@ def test_scale_zero_is_the_base_bit_for_bit_and_more_of_it_is_further_away(make:
 def test_a_foreign_adapter_is_refused(make: Make, kind: str, tmp_path: Path) -> None:
     other = "longcat-audio" if kind == "ace-step" else "ace-step"
     foreign = tiny.make_adapter(other, tiny.make(other, tmp_path / "base"), tmp_path / "adapter", base="owner/other")
-    with pytest.raises(UsageError, match="does not fit"):
+    with pytest.raises(UsageError, match=re.escape(f"'{foreign}'")):
         make(adapter=str(foreign)).generate(requests()[:1])
 
 
@@ -250,7 +251,7 @@ def test_a_stochastic_scheduler_is_refused(ace: Path, tmp_path: Path) -> None:
 def test_too_long_a_clip_and_a_folder_that_lacks_a_part_are_refused(make: Make, folder: Path, tmp_path: Path) -> None:
     import shutil
 
-    with pytest.raises(UsageError, match="the maximum is"):
+    with pytest.raises(UsageError, match=r"\b601 s "):
         make().generate(requests(seconds=601.0))
     broken = Path(shutil.copytree(folder, tmp_path / "broken"))
     shutil.rmtree(broken / "text_encoder")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -143,22 +144,22 @@ def test_the_message_shows_what_is_there_instead(tmp_path: Path) -> None:
     write(tmp_path / "x jazz-3.wav")
     (tmp_path / "jazz-3.xyz").touch()
     said = failure(FolderModel(tmp_path))
-    assert "expected jazz-3.wav or jazz-3_0.wav or jazz-3-seed0.wav" in said
+    assert " jazz-3.wav or jazz-3_0.wav or jazz-3-seed0.wav" in said
     assert said.endswith("; its files (8): jazz-3.xyz, x jazz-3.wav, a.wav, b.wav, …")
 
 
 def test_a_folder_named_like_a_clip_is_no_clip(tmp_path: Path) -> None:
     (tmp_path / "jazz-3.wav").mkdir()
-    assert "no file for prompt 'jazz-3'" in failure(FolderModel(tmp_path))
+    assert "prompt 'jazz-3'" in failure(FolderModel(tmp_path))
 
 
 def test_there_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"path '.*/gone' does not exist"):
+    with pytest.raises(UsageError, match=re.escape(f"'{tmp_path / 'gone'}'")):
         FolderModel(tmp_path / "gone")
-    with pytest.raises(UsageError, match=r"path '.*/file' is not a folder"):
+    with pytest.raises(UsageError, match=re.escape(f"'{tmp_path / 'file'}'")):
         FolderModel(str(tmp_path / "file"))
-    with pytest.raises(UsageError, match=r"there is no manifest 'm\.csv'"):
+    with pytest.raises(UsageError, match=r"'m\.csv'"):
         FolderModel(tmp_path, "m.csv")
 
 
@@ -204,13 +205,13 @@ def nan(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda path: path.touch(), "the file is empty"),
-        (lambda path: path.write_text("not audio at all"), "cannot be decoded as audio"),
-        (lambda path: write(path, seconds=0), "holds no audio frames"),
+        (lambda path: path.touch(), "is empty"),
+        (lambda path: path.write_text("not audio at all"), "decoded as audio"),
+        (lambda path: write(path, seconds=0), "no audio frames"),
         (lambda path: write(path, channels=9), "channels"),
         (nan, "not finite"),
         (truncated_flac, "jazz-3.wav: "),
-        (lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), "cannot be decoded as audio"),
+        (lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), "decoded as audio"),
     ],
 )
 def test_damaged_audio_fails_its_own_clip(tmp_path: Path, spoil: Callable[[Path], object], reason: str) -> None:
@@ -259,10 +260,10 @@ def test_musicxml_is_scored_on_its_notes(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("jazz-3.mid", b"", "the file is empty"),
+        ("jazz-3.mid", b"", "is empty"),
         ("jazz-3.mid", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "holds no notes"),
-        ("jazz-3.midi", b"RIFF", "cannot be read as MIDI"),
-        ("jazz-3.mxl", b"PK\3\4", "cannot be read as MusicXML"),
+        ("jazz-3.midi", b"RIFF", "MIDI"),
+        ("jazz-3.mxl", b"PK\3\4", "MusicXML"),
         ("jazz-3.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><score-partwise>&b;</score-partwise>', "entity 'b'"),
     ],
 )
@@ -327,7 +328,7 @@ def test_names_do_not_count_beside_a_manifest(tmp_path: Path) -> None:
     write(tmp_path / "one.wav")
     manifest(tmp_path, "prompt,file", "pop-1,one.wav")
     said = failure(FolderModel(tmp_path, "clips.csv"))
-    assert "no line for prompt 'jazz-3', seed 0" in said
+    assert "prompt 'jazz-3', seed 0" in said and str(tmp_path / "clips.csv") in said
     assert said.endswith("its lines (1): 'pop-1', seed 0")
 
 
@@ -348,11 +349,11 @@ def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path: Path) -> Non
         ("clips.csv", ["promt,file", "a,b"], "line 1: no column 'prompt'; the columns are promt, file"),
         ("clips.csv", ["prompt;file", "a;b"], "line 1: no column 'prompt'; the columns are prompt;file"),
         ("clips.csv", [""], "line 1: no column 'prompt'; the columns are none"),
-        ("clips.csv", ["prompt,file"], "the manifest names no files"),
+        ("clips.csv", ["prompt,file"], "names no files"),
         ("clips.csv", ["prompt,file", "a,b.wav", "c,"], "line 3: file is missing"),
         ("clips.csv", ["prompt,file", "a"], "line 2: file is missing"),
-        ("clips.csv", ["prompt,file", "Cool, quiet jazz,b.wav"], "line 2: more fields than columns; put a text"),
-        ("clips.csv", ["prompt,file,seed", "a,b.wav,one"], "line 2: seed is 'one', must be a whole number"),
+        ("clips.csv", ["prompt,file", "Cool, quiet jazz,b.wav"], "line 2: more fields"),
+        ("clips.csv", ["prompt,file,seed", "a,b.wav,one"], "line 2: seed is 'one'"),
         ("clips.csv", ["prompt,file,seed", "a,b.wav,-1"], "line 2: seed is '-1'"),
         ("clips.csv", ["prompt,file,seed", "a,b.wav,1.0"], "line 2: seed is '1.0'"),
         ("clips.csv", ["prompt,file", 'a,"b.wav'], "line 2: not valid CSV"),
@@ -367,18 +368,18 @@ def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path: Path) -> Non
             "line 4: 'a', seed 0 of model 'x' is 'b.wav' on line 2 already",
         ),
         ("clips.csv", ["prompt,file,model", "a,b.wav,x", "a,c.wav,"], "line 3: model is missing"),
-        ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "model": 4}'], "line 1: model is '4', must be text"),
+        ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "model": 4}'], "line 1: model is '4'"),
         ("clips.csv", ["prompt,file,seed", f"a,b.wav,{2**63}"], "line 2: seed is '9223372036854775808'"),
-        ("clips.csv", ["prompt,file", "a,/etc/passwd"], "line 2: file is '/etc/passwd', must be a path inside"),
-        ("clips.csv", ["prompt,file", "a,../b.wav"], "line 2: file is '../b.wav', must be a path inside"),
-        ("clips.csv", ["prompt,file", "a,sub/../../b.wav"], "must be a path inside"),
-        ("clips.csv", ["prompt,file", "a,C:\\b.wav"], "must be a path inside"),
-        ("clips.csv", ["prompt,file", "a,..\\b.wav"], "must be a path inside"),
+        ("clips.csv", ["prompt,file", "a,/etc/passwd"], "line 2: file is '/etc/passwd'"),
+        ("clips.csv", ["prompt,file", "a,../b.wav"], "line 2: file is '../b.wav'"),
+        ("clips.csv", ["prompt,file", "a,sub/../../b.wav"], "line 2: file is 'sub/../../b.wav'"),
+        ("clips.csv", ["prompt,file", "a,C:\\b.wav"], "line 2: file is 'C:\\b.wav'"),
+        ("clips.csv", ["prompt,file", "a,..\\b.wav"], "line 2: file is '..\\b.wav'"),
         ("clips.jsonl", ['{"prompt": "a", "file": "b.wav"}', "{"], "line 2: not valid JSON"),
         ("clips.jsonl", ["[1]"], "line 1: not an object like"),
         ("clips.jsonl", ["[" * 100_000], "line 1: not valid JSON"),
         ("clips.jsonl", ['{"file": "b.wav"}'], "line 1: prompt is missing"),
-        ("clips.jsonl", ['{"prompt": 3, "file": "b.wav"}'], "line 1: prompt is '3', must be text"),
+        ("clips.jsonl", ['{"prompt": 3, "file": "b.wav"}'], "line 1: prompt is '3'"),
         ("clips.jsonl", ['{"prompt": "a", "file": "b\\u0000.wav"}'], "line 1: file is"),
         ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "seed": true}'], "line 1: seed is 'True'"),
         ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "seed": 1.5}'], "line 1: seed is '1.5'"),
@@ -395,16 +396,16 @@ def test_mistakes_in_a_manifest(tmp_path: Path, name: str, rows: Any, message: s
 
 def test_other_manifests(tmp_path: Path) -> None:
     manifest(tmp_path, "{}", name="clips.json")
-    with pytest.raises(UsageError, match=r"a manifest is a \.csv or a \.jsonl file"):
+    with pytest.raises(UsageError, match=r"clips\.json: .*\.csv .*\.jsonl"):
         FolderModel(tmp_path, "clips.json").generate([request()])
     (tmp_path / "clips.csv").write_bytes(b"prompt,file\n\xff\xfe,b\n")
-    with pytest.raises(DataError, match="not UTF-8"):
+    with pytest.raises(DataError, match=r"clips\.csv.*UTF-8"):
         FolderModel(tmp_path, "clips.csv").generate([request()])
 
 
 def test_an_id_and_a_text_of_one_prompt_are_two_files(tmp_path: Path) -> None:
     manifest(tmp_path, "prompt,file", "jazz-3,a.wav", '"Cool, quiet jazz",b.wav')
-    with pytest.raises(DataError, match=r"two files for prompt 'jazz-3', seed 0: '.*a\.wav' and '.*b\.wav'"):
+    with pytest.raises(DataError, match=r"'jazz-3', seed 0: '.*a\.wav' .*'.*b\.wav'"):
         FolderModel(tmp_path, "clips.csv").generate([request()])
 
 
@@ -460,15 +461,15 @@ def test_a_manifest_of_several_models_is_asked_for_one(tmp_path: Path) -> None:
     assert [round(one(model).duration, 6) for model in (base, other)] == [0.1, 0.2]
     prompts = [request().prompt]
     assert (base.available(prompts), other.available(prompts)) == ({"jazz-3": [0]}, {"jazz-3": [0, 1]})
-    assert "no line for prompt 'jazz-3', seed 1 of model 'base'" in failure(base, request(seed=1))
-    with pytest.raises(UsageError, match=r"clips of 2 models \(base, GPT 4\)"):
+    assert "prompt 'jazz-3', seed 1 of model 'base'" in failure(base, request(seed=1))
+    with pytest.raises(UsageError, match=r"\b2 models \(base, GPT 4\)"):
         FolderModel(tmp_path, "clips.csv").available(prompts)
-    with pytest.raises(UsageError, match=r"no clips of model 'bse' \(did you mean 'base'\?\)"):
+    with pytest.raises(UsageError, match=r"'bse'.*'base'"):
         FolderModel(tmp_path, "clips.csv", "bse").available(prompts)
-    with pytest.raises(UsageError, match="name the manifest"):
+    with pytest.raises(UsageError, match=r"'base'.*manifest"):
         FolderModel(tmp_path, model="base")
     manifest(tmp_path, "prompt,file", "jazz-3,a.wav", name="plain.csv")
-    with pytest.raises(UsageError, match="no column 'model'"):
+    with pytest.raises(UsageError, match=r"'base'.*column 'model'"):
         FolderModel(tmp_path, "plain.csv", "base").available(prompts)
 
 
@@ -491,7 +492,8 @@ def test_links_do_not_lead_out_of_the_folder(tmp_path: Path, how: Any) -> None:
     (folder / "jazz-3.wav").symlink_to(outside)
     manifest(folder, "prompt,file", "jazz-3,jazz-3.wav")
     model = FolderModel(folder, "clips.csv" if how == "manifest" else None)
-    assert "jazz-3.wav: the link leads out of" in failure(model)
+    said = failure(model)
+    assert "jazz-3.wav: " in said and f"'{folder}'" in said
     assert model.request_fingerprint(request()) == {"missing": True}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -105,13 +106,13 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_a_text_still_encoded_onc
 
 
 def test_too_long_a_clip_and_a_negative_scale_are_refused(folder: str) -> None:
-    with pytest.raises(UsageError, match="6 s asked for; the maximum is 5 s"):
+    with pytest.raises(UsageError, match=r"\b6 s .*\b5 s"):
         Ramp(folder).generate([request(0), request(1, 6.0)])
-    with pytest.raises(UsageError, match=r"adapter_scale is -1, must be a number from 0"):
+    with pytest.raises(UsageError, match=r"adapter_scale .*-1\b.* 0$"):
         Ramp(folder, adapter_scale=-1)
-    with pytest.raises(UsageError, match=r"adapter_scale is 0\.5, but there is no adapter"):
+    with pytest.raises(UsageError, match=r"adapter_scale .*0\.5"):
         Ramp(folder, adapter_scale=0.5)
-    with pytest.raises(UsageError, match=r"batch_size is 0, must be a whole number from 1"):
+    with pytest.raises(UsageError, match=r"batch_size .*\b0\b.*whole number .*1$"):
         Ramp(folder, batch_size=0)
 
 
@@ -123,11 +124,11 @@ def test_a_checkpoint_that_cannot_be_opened_says_why_in_a_line(folder: str, monk
         monkeypatch.setattr(Ramp, "_open", opened)
 
     fail(KeyError("weight\nof a layer"))
-    with pytest.raises(DataError, match=r"cannot be loaded \(KeyError: .*weight") as caught:
+    with pytest.raises(DataError, match=rf"'{re.escape(folder)}'.*\(KeyError: .*weight") as caught:
         Ramp(folder).generate([request(0)])
     assert "\n" not in str(caught.value)
     fail(torch.OutOfMemoryError("tried to allocate"))
-    with pytest.raises(MissingError, match="does not fit into the memory of cpu; set dtype"):
+    with pytest.raises(MissingError, match=rf"'{re.escape(folder)}'.* cpu; .*dtype: bfloat16"):
         Ramp(folder).generate([request(0)])
 
 
@@ -141,7 +142,7 @@ def test_what_does_not_fit_is_found_out_once(folder: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(Ramp, "_open", refuse)
     model = Ramp(folder)
     for _ in range(3):
-        with pytest.raises(UsageError, match="adapter 'x' does not fit"):
+        with pytest.raises(UsageError, match="adapter 'x'"):
             model.generate([request(0)])
     assert len(opened) == 1
     model.close()
@@ -152,7 +153,7 @@ def test_what_does_not_fit_is_found_out_once(folder: str, monkeypatch: pytest.Mo
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ramp, "needs", ("torch", "no_such_package"))
-    with pytest.raises(MissingError, match=r"ramp needs no_such_package: pip install 'tunebench\[diffusion\]'"):
+    with pytest.raises(MissingError, match=r"ramp .*no_such_package.*'tunebench\[diffusion\]'"):
         Ramp.require()
 
 
@@ -187,7 +188,7 @@ def test_a_vocabulary_must_be_the_encoders(known: int, usable: bool) -> None:
     if usable:
         check_vocabulary(tokenizer, encoder, Path("tokenizer"))
     else:
-        with pytest.raises(MissingError, match=f"knows {known} tokens"):
+        with pytest.raises(MissingError, match=rf"\b{known} tokens.*\b32128\b"):
             check_vocabulary(tokenizer, encoder, Path("tokenizer"))
 
 

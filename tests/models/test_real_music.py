@@ -143,7 +143,7 @@ def test_the_reference_is_the_half_that_no_row_plays(settings: dict[str, Any], s
     assert [w.code for c in cells.values() for w in c.estimate.warnings if w.code == "W-SHARED"] == []
     seeds = {model.row: load_frozen(run.folder).seeds_of(model) for model in load_frozen(run.folder).models}
     assert seeds == {"real": "auto", "Sine": (7,)}
-    with pytest.raises(UsageError, match="leave 'seeds' out"):
+    with pytest.raises(UsageError, match=r"'real'.*'seeds'|'seeds'.*'real'"):
         named = {**settings["models"][0], "seeds": [1]}
         bench.run({**settings, "models": [named], "suite": str(suite)}, tmp_path / "named")
     # It is the same half for all commands on the run, and scores are not made again.
@@ -158,7 +158,7 @@ def test_a_reference_that_holds_what_is_played_is_refused_or_marked(
     file = tmp_path / "whole.safetensors"
     build_reference(settings["reference"], EmbedderRef(f"{tiny}:Bands"), file, options=ReferenceOptions())
     given = {**settings, "suite": str(suite), "reference": str(file)}
-    with pytest.raises(UsageError, match="'real' was made to play 8 of the 16"):
+    with pytest.raises(UsageError, match=r"'real' .*8 of the 16"):
         bench.run(given, tmp_path / "run")
     run = bench.run({**given, "shared_recordings": "mark"}, tmp_path / "run")
     (notice,) = {w for c in read_cells(run.folder) for w in c.estimate.warnings if w.code == "W-SHARED"}

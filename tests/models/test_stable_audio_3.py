@@ -164,13 +164,13 @@ def test_decoding_in_windows_equals_decoding_everything(base: Path, monkeypatch:
 
 def test_what_a_checkpoint_cannot_do_is_refused(base: Path, distilled: Path) -> None:
     for model, named in (
-        (StableAudio3(str(base)), "at most 32 s"),
+        (StableAudio3(str(base)), "33 s .* 32 s"),
         (StableAudio3(str(distilled), guidance=3.0), "guidance"),
         (StableAudio3(str(distilled), negative_prompt="noise"), "negative_prompt"),
         (StableAudio3(str(base), negative_prompt="no " * 200), "negative_prompt"),
     ):
         with pytest.raises(UsageError, match=named):
-            model.generate(requests(1, 33.0 if "at most" in named else 1.0))
+            model.generate(requests(1, 33.0 if "33 s" in named else 1.0))
     with pytest.raises(UsageError, match="384 s"):
         StableAudio3("somewhere").generate(requests(1, 400.0))
 
@@ -182,10 +182,10 @@ def test_parameters_out_of_range_are_refused(params: dict[str, Any]) -> None:
 
 
 def test_another_kind_of_checkpoint_is_refused_by_name(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="use the model 'stable-audio-3'"):
+    with pytest.raises(UsageError, match="'stable-audio-3'"):
         locate(str(base), None, "stable-audio")
     other = tiny.make("stable-audio", tmp_path / "other")
-    with pytest.raises(UsageError, match="use the model 'stable-audio'"):
+    with pytest.raises(UsageError, match="'stable-audio'"):
         StableAudio3(str(other)).generate(requests(1))
 
 

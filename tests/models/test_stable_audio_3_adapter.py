@@ -239,15 +239,15 @@ FAULTS: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any] | None, type[Tun
     "no rank": ({}, {"rank": "3"}, DataError, "rank"),
     "no alpha": ({}, {"alpha": float("nan")}, DataError, "alpha"),
     "NaN": ({f"{KEY}.lora_A": torch.full((3, 8), torch.nan)}, {}, DataError, KEY),
-    "one factor": ({f"{KEY}.lora_B": torch.ones(32, 2)}, {}, DataError, "do not belong together"),
+    "one factor": ({f"{KEY}.lora_B": torch.ones(32, 2)}, {}, DataError, "'model.transformer.project_in'"),
     "another format": ({"transformer_blocks.0.ff.proj_in.lora_A.weight": torch.ones(3, 32),
                         "transformer_blocks.0.ff.proj_in.lora_B.weight": torch.ones(128, 3)}, {}, UsageError, "peft"),
     "no layer": ({f"model.nothing.parametrizations.weight.0.{r}": torch.ones(3, 3) for r in ("lora_A", "lora_B")}, {},
                  UsageError, "model.nothing"),
-    "another size": ({f"{KEY}.lora_A": torch.ones(3, 9)}, {}, UsageError, "another size"),
+    "another size": ({f"{KEY}.lora_A": torch.ones(3, 9)}, {}, UsageError, "32×9"),
     "text of another part": ({f"conditioners.prompt.proj_out.parametrizations.weight.0.{r}": torch.ones(3, 3)
                               for r in ("lora_A", "lora_B")}, {}, UsageError, "conditioners.prompt.proj_out"),
-    "all of a weight": ({"model.transformer.project_in.weight": torch.ones(32, 8)}, {}, UsageError, "no LoRA"),
+    "all of a weight": ({"model.transformer.project_in.weight": torch.ones(32, 8)}, {}, UsageError, "in.weight"),
 }  # fmt: skip
 
 
@@ -314,7 +314,7 @@ def test_other_models_refuse_it_by_name(tmp_path: Path, kind: str) -> None:
         "transformer.layers.0.self_attn.to_out.parametrizations.weight.0.lora_A": torch.ones(3, 32),
         "transformer.layers.0.self_attn.to_out.parametrizations.weight.0.lora_B": torch.ones(32, 3),
     }
-    with pytest.raises(UsageError, match=r"Stable Audio 3's trainer.*use the model 'stable-audio-3'"):
+    with pytest.raises(UsageError, match=r"Stable Audio 3.*'stable-audio-3'"):
         load_adapter(network, write(tmp_path / "a.safetensors", tensors), 1.0, {})
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -129,16 +130,16 @@ def test_an_excerpt_ends_where_it_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "the file is empty"),
-        (b"<html>not found</html>", "cannot be read as MIDI"),
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0", "cannot be read as MIDI"),
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x28\0\x90\x3c", "cannot be read as MIDI (it ends too early)"),
-        (b"MThd\0\0\0\6\0\1\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0", "timed in film frames"),
-        (b"MThd\0\0\0\6\0\2\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "format 2, independent sequences"),
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "x.mid: holds no notes"),
-        (b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0", "cannot be read as MIDI"),
+        (b"", "is empty"),
+        (b"<html>not found</html>", "as MIDI ("),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0", "as MIDI ("),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x28\0\x90\x3c", "MIDI (it ends too early)"),
+        (b"MThd\0\0\0\6\0\1\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0", "film frames"),
+        (b"MThd\0\0\0\6\0\2\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "format 2"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "no notes"),
+        (b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0", "as MIDI ("),
         # a note-on after 2**27 ticks
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x0b\xff\xff\xff\x7f\x90\x3c\x40\0\xff\x2f\0", "it is likely corrupt"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x0b\xff\xff\xff\x7f\x90\x3c\x40\0\xff\x2f\0", " ticks"),
     ],
 )
 def test_damaged_midi_is_refused_by_name(tmp_path: Path, content: Any, reason: str) -> None:
@@ -151,7 +152,7 @@ def test_damaged_midi_is_refused_by_name(tmp_path: Path, content: Any, reason: s
 
 def test_music_that_starts_late_is_named(tmp_path: Path) -> None:
     path = file_with(tmp_path, [mido.Message("note_on", note=60, time=4800), mido.Message("note_off", note=60, time=9)])
-    with pytest.raises(DataError, match="holds no notes in its first 3 s"):
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))}.*\b3 s"):
         read_notes(path, 3)
 
 
@@ -316,18 +317,18 @@ def test_what_music21_writes_is_read_as_it_sounds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("hello", "cannot be read as MusicXML (syntax error"),
-        (score(pitch("C4"))[:-40], "cannot be read as MusicXML (unclosed token"),
-        ("<score-timewise/>", "root is <score-timewise>, not <score-partwise>"),
-        ("<html><body/></html>", "root is <html>"),
+        ("hello", "MusicXML (syntax error"),
+        (score(pitch("C4"))[:-40], "MusicXML (unclosed token"),
+        ("<score-timewise/>", "<score-timewise>"),
+        ("<html><body/></html>", "<html>"),
         (score(""), "holds no notes"),
-        (score(pitch("C4").replace(">C<", ">H<")), "cannot be read as MusicXML"),
-        (score(tempo(-3) + pitch("C4")), "cannot be read as MusicXML"),
-        (score(FORWARD + pitch("C4") + BACKWARD.replace("/>", ' times="999999"/>', 1)), "than 20000 measures"),
+        (score(pitch("C4").replace(">C<", ">H<")), "as MusicXML ("),
+        (score(tempo(-3) + pitch("C4")), "as MusicXML ("),
+        (score(FORWARD + pitch("C4") + BACKWARD.replace("/>", ' times="999999"/>', 1)), "20000 measures"),
         (score(FORWARD + pitch("C4") * 100 + BACKWARD.replace("/>", ' times="9999"/>', 1)), "500000 notes"),
-        ('<!DOCTYPE s [<!ENTITY a "x">]>' + score("&a;"), "declares the entity 'a'"),
-        ('<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + score("&a;"), "declares the entity 'a'"),
-        ('<!DOCTYPE s [<!ENTITY % a SYSTEM "http://localhost:1/"> %a;]>' + score(""), "declares the entity 'a'"),
+        ('<!DOCTYPE s [<!ENTITY a "x">]>' + score("&a;"), "entity 'a'"),
+        ('<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + score("&a;"), "entity 'a'"),
+        ('<!DOCTYPE s [<!ENTITY % a SYSTEM "http://localhost:1/"> %a;]>' + score(""), "entity 'a'"),
         ('<!DOCTYPE s SYSTEM "http://localhost:1/s.dtd">' + score("&a;"), "undefined entity"),
     ],
 )
@@ -357,7 +358,7 @@ def mxl(path: Path, **members: Any) -> Path:
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
     members = {"META-INF__container.xml": container, "s.xml": b" " * 65_000_000}
-    with pytest.raises(DataError, match="larger than 64 MB when decompressed"):
+    with pytest.raises(DataError, match=r"x\.mxl.*s\.xml .*\b64 MB"):
         read_notes(mxl(tmp_path / "x.mxl", **members))
 
 
@@ -371,7 +372,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     ],
 )
 def test_archives_that_hold_no_score(tmp_path: Path, members: Any) -> None:
-    with pytest.raises(DataError, match=r"x\.mxl: cannot be read as MusicXML"):
+    with pytest.raises(DataError, match=r"x\.mxl: .*MusicXML"):
         read_notes(mxl(tmp_path / "x.mxl", **members))
 
 
@@ -380,15 +381,15 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[60:70] = bytes(10)
     path.write_bytes(content)
-    with pytest.raises(DataError, match="cannot be read as MusicXML"):
+    with pytest.raises(DataError, match=r"x\.mxl: .*MusicXML"):
         read_notes(path)
     path.write_bytes(b"PK" + bytes(100))
-    with pytest.raises(DataError, match="cannot be read as MusicXML"):
+    with pytest.raises(DataError, match=r"x\.mxl: .*MusicXML"):
         read_notes(path)
 
 
 def test_a_file_beyond_all_measure(tmp_path: Path) -> None:
     with (tmp_path / "x.xml").open("wb") as file:
         file.truncate(16_000_001)
-    with pytest.raises(DataError, match="larger than 16 MB"):
+    with pytest.raises(DataError, match=r"x\.xml: .*\b16 MB"):
         read_notes(tmp_path / "x.xml")

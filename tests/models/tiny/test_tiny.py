@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from pathlib import Path
 
@@ -88,11 +89,11 @@ def test_vocabularies_know_every_prompt() -> None:
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'stable-adio' \(did you mean 'stable-audio'\?\)"):
+    with pytest.raises(UsageError, match=r"'stable-adio'.*'stable-audio'"):
         tiny.make("stable-adio", tmp_path / "x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match=re.escape(f"'{tmp_path / 'full'}'")):
         tiny.make("stable-audio", tmp_path / "full")
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match=re.escape(f"'{tmp_path / 'full' / 'file'}'")):
         tiny.make("stable-audio", tmp_path / "full" / "file")
