@@ -227,17 +227,17 @@ def test_the_recipe_that_is_kept_is_the_one_that_was_followed(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("{trained:lora}", "{trained:lroa}", "no training is called 'lroa' (did you mean 'lora'?)"),
-        ("{trained:lora}", "{traind:lora}", "unknown placeholder '{traind:lora}'"),
-        ("{trained:lora}", "{lora}", "unknown placeholder '{lora}'"),
-        ("{trained:lora}", "{beside:none.yaml}", "there is no file 'none.yaml' beside it"),
+        ("{trained:lora}", "{trained:lroa}", "'lroa' .*'lora'"),
+        ("{trained:lora}", "{traind:lora}", "'{traind:lora}'"),
+        ("{trained:lora}", "{lora}", "'{lora}'"),
+        ("{trained:lora}", "{beside:none.yaml}", "'none.yaml'"),
         ("path: composer", 'path: "{trained:lora}"', "{trained:lora}"),
-        ("[base, tuned]", "[base, tunde]", "no row is called 'tunde' (did you mean 'tuned'?)"),
-        ("name: audioldm, as: base", "name: audioldm, sa: base", "unknown setting 'models.0.sa'"),
-        ("compare:", "speed: full\ncompare:", "no training is called 'full'"),
-        ("compare:", "reprot: true\ncompare:", "unknown setting 'reprot' (did you mean 'report'?)"),
-        ("train.*.steps", "train.*.stpes", "the recipe has no 'train.*.stpes'"),
-        ("stated: {", "stated: [", "not valid YAML"),
+        ("[base, tuned]", "[base, tunde]", "'tunde' .*'tuned'"),
+        ("name: audioldm, as: base", "name: audioldm, sa: base", "'models.0.sa'"),
+        ("compare:", "speed: full\ncompare:", "'full'"),
+        ("compare:", "reprot: true\ncompare:", "'reprot' .*'report'"),
+        ("train.*.steps", "train.*.stpes", "'train[.][*][.]stpes'"),
+        ("stated: {", "stated: [", "YAML"),
         ("about: nobody", "about: nobody\nprotocol: &a {a: *a}", "contains itself"),
     ],
 )
@@ -245,29 +245,29 @@ def test_a_mistake_in_a_recipe_is_named(tmp_path: Path, old: str, new: str, says
     assert old in TINY
     with pytest.raises(TunebenchError) as caught:
         load_recipe(written(tmp_path, TINY.replace(old, new)))
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert re.search(says, str(caught.value)) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("train.lora.steps", "must be PATH=VALUE"),
-        ("=3", "must be PATH=VALUE"),
-        ("train..steps=3", "must be PATH=VALUE"),
-        ("train.lroa.steps=3", "no 'lroa' there (did you mean 'lora'?); it holds lora"),
-        ("trian=3", "unknown setting 'trian' (did you mean 'train'?)"),
-        ("run.models.2.params={}", "no '2' there"),
-        ("run.models.2={}", "no '2' there"),
-        ("run.duration.x=3", "no 'duration' there"),
-        ("train.lora.steps.x=3", "nothing below which 'x' could be"),
-        ("run.duration=[1", "is not YAML"),
-        ("run.duration=-1", "duration: input should be greater than 0"),
+        ("train.lora.steps", "PATH=VALUE"),
+        ("=3", "PATH=VALUE"),
+        ("train..steps=3", "PATH=VALUE"),
+        ("train.lroa.steps=3", "train.lroa.steps: .*'lroa' .*'lora'"),
+        ("trian=3", "'trian' .*'train'"),
+        ("run.models.2.params={}", "'2'"),
+        ("run.models.2={}", "'2'"),
+        ("run.duration.x=3", "run.duration.x: .*'duration'"),
+        ("train.lora.steps.x=3", "train.lora.steps.x: .*'x'"),
+        ("run.duration=[1", "YAML"),
+        ("run.duration=-1", "duration: .* 0"),
     ],
 )
 def test_a_mistake_in_a_change_is_named(tmp_path: Path, change: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_recipe(written(tmp_path), [change])
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert re.search(says, str(caught.value)) and "\n" not in str(caught.value)
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> None:

