@@ -1,1 +1,1 @@
-"""Bundles: a run in one file, and its verification from the audio."""
+"""Bundles: a run in one file, and verification from its audio."""

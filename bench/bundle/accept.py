@@ -1,4 +1,4 @@
-"""Accepting bundles for a leaderboard: each is verified once, and what came of it is remembered."""
+"""Verify bundles for a leaderboard, once each, and cache the outcome."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bench.user_cache import UserCache
 
 _KIND = "verified-bundles"
 _MOST_BYTES = 4_000_000_000  # of the user's cache, some 4,000 bundles
-OTHER = "it was written to while it was read; run the same command again"
+OTHER = "it changed while it was read; run the same command again"
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """How bundles are verified.
+    """Options of verification.
 
     Attributes:
         tolerance: relative deviation up to which two numbers agree.
         trust_weights: also compute metrics whose parameters name files or hub repositories of weights.
-        workers: processes that score; every core by default.
+        workers: number of worker processes; every core by default.
     """
 
     tolerance: float = TOLERANCE
@@ -42,11 +42,11 @@ class VerifyOptions:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A bundle whose numbers come out of its audio again.
+    """A bundle whose numbers were reproduced from its audio.
 
     Attributes:
-        file: where it lies.
-        sha256: of the file.
+        file: its path.
+        sha256: SHA-256 of the file.
         found: the outcome of its verification.
         run: a run folder without audio: its rows, with embeddings.
         recalled: whether it was verified by an earlier call.
@@ -61,13 +61,13 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A bundle that takes no part.
+    """A refused bundle.
 
     Attributes:
-        file: where it lies.
-        sha256: of the file; empty where it cannot be read.
-        reasons: a line for each thing that is wrong with it besides values that differ.
-        deviations: the values that come out otherwise, those of clips first.
+        file: its path.
+        sha256: SHA-256 of the file; empty if it is unreadable.
+        reasons: a line for each problem besides deviations.
+        deviations: the values that differ, those of clips first.
     """
 
     file: Path
@@ -78,7 +78,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Decided:
-    """The bundles by what became of them; ``repeated`` are files with the content of another one."""
+    """The bundles by outcome; ``repeated`` are files with the same content as another one."""
 
     accepted: tuple[Accepted, ...]
     refused: tuple[Refused, ...]
@@ -86,10 +86,10 @@ class Decided:
 
 
 def find_bundles(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that paths stand for: themselves, or of a folder the ``.zip`` files in it; each once.
+    """Return the files of paths, with folders replaced by their ``.zip`` files; each once.
 
     Raises:
-        UsageError: there is nothing at a path, or no such file in a folder.
+        UsageError: a path does not exist, or a folder has no such file.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -110,15 +110,15 @@ def find_bundles(paths: Iterable[Path]) -> list[Path]:
 def decide(
     files: Sequence[Path], scratch: Path, options: VerifyOptions | None = None, progress: Progress | None = None
 ) -> Decided:
-    """Verify bundles, those apart that this tunebench has verified before.
+    """Verify bundles, except those already verified by this version.
 
-    Whatever a bundle is, it costs only itself. The order of the files changes nothing but which of equal ones counts.
+    A bad bundle does not affect others. The order of files only decides which of equal ones counts.
 
     Args:
         files: the bundles.
-        scratch: an empty folder, in which the runs of accepted ones lie afterwards.
-        options: how they are verified.
-        progress: told of each bundle.
+        scratch: an empty folder for the runs of accepted ones.
+        options: options of verification.
+        progress: receives the progress.
     """
     options, progress = options or VerifyOptions(), progress or Silent()
     cache = UserCache(_KIND, _MOST_BYTES)
@@ -168,9 +168,9 @@ def _decide(file: Path, sha256: str, run: Path, options: VerifyOptions, cache: U
             found = verify(file, options.tolerance, options.workers, options.trust_weights, keep=run)
             if hash_bytes_of(file) != sha256:
                 raise DataError(f"{file}: {OTHER}")
-        except Exception as error:  # anybody may have written it, and it must not cost the others
+        except Exception as error:  # it may come from anybody, and must not affect the others
             return Refused(file, sha256, (one_line(error).removeprefix(f"{file}: "),))
-        if not found.unchecked:  # what is missing here may be installed by the next time
+        if not found.unchecked:  # missing packages may be installed by the next time
             _remember(key, found, run, cache)
     if found.holds:
         return Accepted(file, sha256, found, run, recalled)
@@ -179,7 +179,7 @@ def _decide(file: Path, sha256: str, run: Path, options: VerifyOptions, cache: U
 
 
 def _remember(key: str, found: Verification, run: Path, cache: UserCache) -> None:
-    """Keep an outcome, and the files of its run, each under a key of its own."""
+    """Store an outcome, and the files of its run, each under its own key."""
     files = sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
     for name in files:
         cache.put(f"{key} {name}", (run / name).read_bytes())
@@ -187,7 +187,7 @@ def _remember(key: str, found: Verification, run: Path, cache: UserCache) -> Non
 
 
 def _recall(key: str, run: Path, cache: UserCache) -> Verification | None:
-    """Return an outcome that was kept, whose run is in the folder then; None where anything of it is gone."""
+    """Return a stored outcome and restore its run to the folder; None if any part is missing."""
     kept = cache.get(key)
     if kept is None:
         return None

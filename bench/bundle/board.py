@@ -1,4 +1,4 @@
-"""A leaderboard of many bundles as static pages: each bundle verified, each protocol with a table of its own."""
+"""A leaderboard of many bundles as static pages: verified bundles, with a table for each protocol."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from bench.report.output_folder import OutputFolder, writing
 KIND = "board"
 """Of the pages: what a folder of them is listed in is called after it."""
 
-_FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
+_FRESH = ".fresh"  # where pages are written before they replace earlier ones
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class BuiltBoard:
-    """What was built.
+    """The result of a build.
 
     Attributes:
         index: the first page.
-        record: all that the pages say, as ``data/leaderboard.json`` has it: ``protocols`` with their rows, ``bundles``,
-            and those that are ``refused`` with what is wrong with them.
-        notes: what became of the bundles, a line each.
+        record: the content of the pages, as in ``data/leaderboard.json``: ``protocols`` with their rows, ``bundles``,
+            and ``refused`` ones with their problems.
+        notes: outcomes of the bundles, one line each.
     """
 
     index: Path
@@ -54,22 +54,22 @@ def build_board(
 ) -> BuiltBoard:
     """Verify bundles and write their leaderboard as a folder of static files, which any web server can show.
 
-    Bundles that this tunebench has verified before are not verified again. One that does not hold is left out, and the
-    page says what is wrong with it. Built over an earlier board, nothing is touched that it did not write. The same
+    Bundles already verified by this version are not verified again. One that fails is left out, and the
+    page says why. In an earlier board, files that it did not write are not touched. The same
     bundles give the same bytes.
 
     Args:
         bundles: files, or folders of ``.zip`` files.
         out: the folder of the pages.
-        title: of the board.
-        audio: put the clips there, too, with pages that play them.
-        options: how bundles are verified.
-        progress: shows how far it is.
+        title: title of the board.
+        audio: include the clips, with pages that play them.
+        options: options of verification.
+        progress: receives the progress.
 
     Raises:
-        UsageError: a bundle does not exist, or ``out`` holds something else or cannot be written to.
+        UsageError: a bundle does not exist, or ``out`` has other content or cannot be written to.
         MissingError: Jinja is not installed.
-        DataError: not one bundle holds; no page is written then.
+        DataError: no bundle is verified; then no page is written.
     """
     decided, found = build_pages(bundles, out, title, audio, options, progress)
     record = board_record(title, found, decided.accepted, decided.refused)
@@ -84,7 +84,7 @@ def build_pages(
     options: VerifyOptions | None = None,
     progress: ProgressOption = None,
 ) -> tuple[Decided, list[ProtocolTable]]:
-    """As `build_board`, and return what the pages are made of."""
+    """Build the board as `build_board`, and return the data of its pages."""
     from importlib.util import find_spec
 
     if find_spec("jinja2") is None:
@@ -113,7 +113,7 @@ def build_pages(
 
 
 def _notes(decided: Decided, found: Sequence[ProtocolTable]) -> Iterator[str]:
-    """Yield what became of the bundles."""
+    """Yield the outcomes of the bundles."""
     recalled = sum(one.recalled for one in decided.accepted)
     rows = sum(len(table.rows) for table in found)
     before = f", {recalled} of them before" if recalled else ""
@@ -134,7 +134,7 @@ def _none_holds(refused: Sequence[Refused]) -> str:
     first = refused[0]
     said = first.reasons[0] if first.reasons else f"differs: {first.deviations[0].text}"
     more = f"; and {len(refused) - 1} more bundles" if len(refused) > 1 else ""
-    return f"{first.file}: {said}{more}: no bundle holds, so there is no board"
+    return f"{first.file}: {said}{more}: no bundle was verified, so there is no board"
 
 
 def _copy_audio(found: Sequence[ProtocolTable], out: Path) -> dict[str, str]:

@@ -32,14 +32,14 @@ POLICY = (
     "form-action 'none'"
 )
 _SHARED = ("report.css", "load.js", "sort.js", "skip.js", "edges.js", "icon.svg")
-"""What the pages of a report and these have in common."""
+"""Parts shared with the pages of a report."""
 _DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 _MOST_DIFFERENCES, _MOST_RECORDED = 20, 1000  # of a refused bundle, on the page and in its data
 
 
 @dataclass(frozen=True)
 class Box:
-    """A number of a row as the page shows it; ``at`` is where its interval is drawn, in percent of the width."""
+    """A number of a row as shown; ``at`` is the position of its interval, in percent of the width."""
 
     value: float | None
     text: str
@@ -102,7 +102,7 @@ def write_board(
 def board_record(
     title: str, tables: Sequence[ProtocolTable], accepted: Sequence[Accepted], refused: Sequence[Refused]
 ) -> dict[str, Any]:
-    """Return all that the pages say, as JSON: by protocol its rows and their cells, then bundles, then refused ones."""
+    """Return the content of the pages as JSON: rows and cells by protocol, then bundles, then refused ones."""
     return {
         "title": title,
         "protocols": [
@@ -164,7 +164,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # not Markup, which is ours
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not Markup, which is trusted
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -217,7 +217,7 @@ def _box(
 
 
 def _bundles(tables: Sequence[ProtocolTable], accepted: Sequence[Accepted]) -> Iterator[dict[str, Any]]:
-    """Yield what the page says of each bundle."""
+    """Yield the page's data on each bundle."""
     rows: dict[str, list[str]] = {}
     older: dict[str, list[str]] = {}
     for table in tables:
@@ -272,7 +272,7 @@ def _refusals(refused: Sequence[Refused]) -> list[dict[str, Any]]:
 
 
 def _prompts(table: ProtocolTable, audio: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield each prompt with the clips that rows have of it."""
+    """Yield each prompt with the clips of rows for it."""
     clips: dict[str, list[tuple[str, int, str]]] = {}
     for row in table.rows:
         for clip in row.clips:

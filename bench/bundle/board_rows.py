@@ -1,4 +1,4 @@
-"""The rows of accepted bundles by protocol: what each is called, which are one, and what the tests say of them."""
+"""The rows of accepted bundles by protocol: names, duplicates, and tests."""
 
 from __future__ import annotations
 

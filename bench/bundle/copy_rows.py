@@ -1,4 +1,4 @@
-"""A run's database built anew from its rows, so that nothing of the file that they were in comes along.
+"""Rebuild a run's database from its rows, so that nothing else of the file is copied.
 
 What was replaced, the plans of shards, the embeddings and scores that no table shows are left out: the first has no
 audio in a bundle, the second no use there, the third are large and made of the audio again, and nobody could tell
@@ -17,7 +17,7 @@ from bench.storage.database import open_database
 from bench.storage.digests import write_digests
 
 TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
-"""All that a bundle holds, each after those that it refers to."""
+"""All tables of a bundle, each after those that it refers to."""
 
 _STANDING = "IN (SELECT id FROM clips WHERE state != 'replaced')"
 _SHOWN = (
@@ -36,18 +36,18 @@ _KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL
 
 
 def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] = TABLES, every: bool = False) -> None:
-    """Write ``run.db`` into a folder that has none, with the rows of some tables of another database.
+    """Write a new ``run.db`` into a folder, with the rows of some tables of another database.
 
-    All is read in one transaction, so a driver may be at work on the source. The same rows give the same bytes.
+    All rows are read in one transaction, so the source may be in use. The same rows give the same bytes.
 
     Args:
         source: the other database.
-        folder: where it goes.
+        folder: the target folder.
         tables: some of `TABLES`.
         every: refuse a source with rows that would be left out.
 
     Raises:
-        DataError: a value that its column does not take, or a row that refers to none; the source is not trusted.
+        DataError: a value has the wrong type, or a row refers to a missing one; the source is not trusted.
         sqlite3.Error: the source cannot be read, or breaks a rule of the schema.
     """
     source.execute("BEGIN")
@@ -58,8 +58,8 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
             _copy_table(source, target, table)
             counts = [db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for db in (source, target)]
             if every and counts[0] != counts[1]:
-                raise DataError(f"its table {table} holds rows that no table shows")
-        # In the order in which they are shown, with no gaps where others were left out.
+                raise DataError(f"its table {table} has rows that no table shows")
+        # In the order shown, without gaps for omitted ones.
         target.execute(
             "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"
         )
@@ -83,9 +83,9 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
     def checked() -> Iterator[tuple[Any, ...]]:
         for row in rows:
             for value, (name, kind) in zip(row, columns, strict=True):
-                # SQLite itself lets any column hold anything.
+                # SQLite allows any type in any column.
                 if value is not None and not isinstance(value, _KINDS[kind]):
-                    raise DataError(f"{table}.{name} holds {type(value).__name__} where {kind} belongs")
+                    raise DataError(f"{table}.{name} has {type(value).__name__} instead of {kind}")
             yield row
 
     target.executemany(insert, checked())

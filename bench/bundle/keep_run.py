@@ -1,4 +1,4 @@
-"""What stays of a bundle that was verified: a run without audio, from which tables and tests are made."""
+"""Store a verified bundle as a run without audio, for tables and tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bench.storage.layout import DATABASE
 
 
 def keep_run(packed: Path, computed: Path, folder: Path) -> None:
-    """Move the packed rows and references into a new folder, and copy the embeddings that were computed of them.
+    """Move the packed rows and references into a new folder, and copy the computed embeddings.
 
-    Numbers stay those of the bundle, so that everybody's tables of it are the same. Its configuration is left behind:
-    it may name any place of this machine to look for references at.
+    Numbers stay those of the bundle, so that all tables of it are the same. Its configuration is omitted:
+    it may name any path on this machine as a reference.
 
     Args:
         packed: the unpacked bundle, its database rebuilt by `bench.bundle.sanitize.rebuild`.
         computed: the run of the same clips that was scored here, with the references.
-        folder: where it goes.
+        folder: the target folder.
     """
-    # Temporary folders may lie on another disk.
+    # Temporary folders may be on another disk.
     folder.mkdir(parents=True, exist_ok=True)
     shutil.move(packed / DATABASE, folder / DATABASE)
     if (computed / "references").exists():

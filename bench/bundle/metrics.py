@@ -1,4 +1,4 @@
-"""The metrics of a bundle, as far as what is installed here computes the same."""
+"""Resolve the metrics of a bundle to equal ones installed here."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Resolved = dict[BundledMetric, PlannedMetric]
 def resolve(
     store: Store, shown: tuple[BundledMetric, ...], ground: CommonGround, trust_weights: bool
 ) -> tuple[Resolved, dict[str, str]]:
-    """Return the metrics that can be computed here as they were then, and for each of the others the reason why not.
+    """Return the metrics that can be computed in the same way here, and the reasons for the others.
 
     Args:
         store: the clips.
-        shown: what the bundle's tables show.
-        ground: the part of the clips that embeddings are made of.
+        shown: metrics in the bundle's tables.
+        ground: the part of the clips that is embedded.
         trust_weights: whether parameters may name files and hub repositories.
     """
     view = view_of(store, ground)
@@ -51,7 +51,7 @@ def resolve(
 
 
 def usable_references(files: Path, planned: Mapping[BundledMetric, PlannedMetric]) -> dict[str, str]:
-    """By metric, what is wrong with the reference that a bundle holds for it; only where something is."""
+    """Return, by metric, the problem with its reference in a bundle; only for metrics with a problem."""
     wrong = {}
     for metric, plan in planned.items():
         if not metric.reference:
@@ -62,12 +62,12 @@ def usable_references(files: Path, planned: Mapping[BundledMetric, PlannedMetric
             for recording in reference.about["recordings"]:
                 id, content, genre = recording
                 if not (isinstance(id, str) and isinstance(content, str) and isinstance(genre, str | None)):
-                    raise TypeError("a recording is not described in words")
+                    raise TypeError("a recording is not described by text")
         except (TunebenchError, ValueError, TypeError, OSError, RecursionError) as error:
             wrong[metric.ref] = f"{name}: cannot be read ({one_line(error).replace(f'{files}/', '')})"
             continue
         if reference.fingerprint != metric.reference:
-            wrong[metric.ref] = f"{name}: holds another reference than {metric.ref} was compared with"
+            wrong[metric.ref] = f"{name}: is not the reference that {metric.ref} was compared with"
         elif reference.embedder != plan.embedders[0].fingerprint:
             wrong[metric.ref] = f"{name}: was embedded by another embedder than {metric.ref} uses"
     return wrong
@@ -76,28 +76,28 @@ def usable_references(files: Path, planned: Mapping[BundledMetric, PlannedMetric
 def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
     texts = [metric.plugin, *_texts(metric.params)]
     if code := next((text for text in texts if ".py:" in text), None):
-        raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
+        raise UsageError(f"it names the plugin file '{code}', and code named by a bundle is never run")
     if program := next(named_programs(metric.params), None):
-        raise UsageError(f"it runs the program '{program}', and programs that a bundle names are never run")
+        raise UsageError(f"it runs the program '{program}', and programs named by a bundle are never run")
     if IMPORTED in metric.params:
         raise MissingError("its scores were imported, not computed from the clips")
     if not is_declared("metric", metric.plugin):
-        raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
+        raise MissingError(f"no metric '{metric.plugin}' is installed here; bundles do not contain plugin files")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)
     if weights is not None and not trust_weights:
-        raise MissingError(f"it takes '{weights}', which is read only with --trust-weights")
+        raise MissingError(f"it takes '{weights}', which needs --trust-weights")
 
 
 def _refuse_another(metric: BundledMetric, plan: PlannedMetric, view: View) -> None:
-    """Refuse what goes by the same name here and would give other numbers."""
+    """Refuse a metric of the same name that would give other numbers."""
     if plan.ref != metric.ref:
-        raise MissingError(f"here '{metric.plugin}' is {plan.ref}; verify with the tunebench that packed the bundle")
+        raise MissingError(f"here '{metric.plugin}' is {plan.ref}; verify with the version that packed the bundle")
     if plan.of_sets != metric.of_sets or plan.params_hash != metric.params_hash:
-        raise MissingError(f"what is called {metric.ref} here has other code or parameters")
+        raise MissingError(f"{metric.ref} has other code or parameters here")
     if plan.key(view).embedder != metric.embedder:
         raise MissingError("it was computed with another embedder, or on another part of the clips, than here")
     if bool(metric.reference) != plan.needs_reference:
-        raise MissingError("it was compared with a reference and is not here, or the other way round")
+        raise MissingError("it compares with a reference only there or only here")
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Bundles: a run in one file, with all that it takes to compute its tables again from the audio.
+"""Bundles: a run in one file, with everything needed to recompute its tables from the audio.
 
-Unpacked, a bundle is a run folder, but for the embeddings, which are made of the audio. ``bundle.json``, the last file
-in it, describes the others and what they were made with.
+Unpacked, a bundle is a run folder, except for embeddings, which are recomputed. ``bundle.json``, the last file
+in it, describes the others and the versions that made them.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ GROUPINGS = ("all", "genre", "level")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was written.
+    """A written bundle.
 
     Attributes:
-        path: where.
+        path: its path.
         size: in bytes.
-        clips: how many are in it.
-        lacking: how many planned ones are not.
-        failures: what failed in the run and has no score in the bundle.
+        clips: number of clips in it.
+        lacking: number of planned clips not in it.
+        failures: failures in the run, without a score in the bundle.
     """
 
     path: Path
@@ -86,18 +86,18 @@ def pack(
     progress: ProgressOption = None,
     submitter: Mapping[str, str] | None = None,
 ) -> Bundle:
-    """Pack a run folder; a driver may be at work in it. The same run gives the same bytes where versions are the same.
+    """Pack a run folder, which may be in use. The same run and versions give the same bytes.
 
     Args:
         folder: the run.
-        file: where the bundle goes: a file, or a folder, in which it has the run's name; by default the working folder.
+        file: path of the bundle: a file, or a folder for a file named after the run; by default the working folder.
         partial: pack a run of which clips are missing.
-        progress: shows how far it is.
-        submitter: who packs it, as `bench.bundle.submitter.describe_submitter` has it, for a leaderboard to show.
+        progress: receives the progress.
+        submitter: who packs it, from `bench.bundle.submitter.describe_submitter`, shown on leaderboards.
 
     Raises:
-        UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
-        DataError: a file of the run is gone or holds other audio, its rows contradict each other, or it holds no clips.
+        UsageError: the folder is not a run, clips are missing and ``partial`` is false, or it cannot be written.
+        DataError: a file of the run is missing or has other audio, its rows are inconsistent, or it has no clips.
     """
     folder = Path(folder)
     name = folder.resolve().name
@@ -140,10 +140,10 @@ def pack(
 
 
 def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:
-    """Write the rows of a run that a bundle holds into a folder.
+    """Write the rows of a run for a bundle into a folder.
 
     Raises:
-        DataError: they contradict each other, or a clip is of no known model or prompt.
+        DataError: they are inconsistent, or a clip has an unknown model or prompt.
     """
     try:
         with Store.read(folder) as store:
@@ -169,7 +169,7 @@ def leaderboard_records(
         cells = read_cells(folder, None if grouping == "all" else grouping)
         own = [cell for cell in cells if grouping == "all" or cell.group != "all"]
         for record in records(own, ranks, protocol):
-            # What metrics are derived from is said, and follows from no audio; the database holds it.
+            # Families are declared and cannot be recomputed from audio; the database has them.
             for name in ("families", "disputed"):
                 del record[name]
             found.append({"grouping": grouping, **record})
@@ -177,7 +177,7 @@ def leaderboard_records(
 
 
 def describe(name: str, store: Store, protocol: Protocol) -> dict[str, Any]:
-    """What the index says of a run beside its files and versions, all of which follows from the run but its name."""
+    """Return the index's facts on a run besides files and versions; all except the name follow from the run."""
     models = store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position")
     (clips,), (planned,) = (
         store.rows(f"SELECT COUNT(*) FROM clips WHERE {which}")[0] for which in ("state = 'made'", "true")
@@ -210,7 +210,7 @@ def _write(
 
 
 def versions() -> dict[str, str]:
-    """Return what the numbers rest on here, by name: tunebench, Python, processor, and libraries."""
+    """Return the versions behind the numbers, by name: tunebench, Python, processor, and libraries."""
     facts = environment()
     libraries = (item.rpartition(" ") for item in facts.get("libraries", "").split(", ") if item)
     kept = ("tunebench", "python", "machine", "processor")
@@ -222,7 +222,7 @@ def _json(content: Any) -> bytes:
 
 
 def _target(file: Path, name: str) -> Path:
-    """Return where the bundle goes, if it can go there; known before hours are spent on it."""
+    """Return the path of the bundle after checking it, before hours of work."""
     file = file / f"{name}{ENDING}" if file.is_dir() else file
     if file.is_dir():
         raise UsageError(f"{file} is a folder; name another file")
@@ -244,16 +244,16 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
 
 
 def _refuse_other_configuration(folder: Path, store: Store) -> None:
-    """A configuration that lacks a row of the tables would say that it made them all."""
+    """Refuse a configuration that lacks a row of the tables."""
     if (folder / CONFIG).exists():
         rows = store.rows("SELECT plugin, params FROM metrics WHERE shown ORDER BY position")
         shown = [plugin for plugin, params in rows if IMPORTED not in json.loads(params)]
         for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
-            raise UsageError(f"{folder}/{line}; the command that made or scored it adds it, run once more")
+            raise UsageError(f"{folder}/{line}; run the command that made or scored it again to add it")
 
 
 def _refuse_unscored(folder: Path, store: Store) -> None:
-    """A table with a hole that scoring would fill does not come out of the audio again, nor do ranks left untested."""
+    """Refuse a run with missing scores or tests, as its tables could not be reproduced."""
     imported = {metric.ref for metric in shown_metrics(store) if IMPORTED in metric.params}
     lacking = unscored(store)
     absent = sum(one.metric not in imported for one in lacking)
@@ -278,7 +278,7 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
 
 
 def _unembedded(store: Store) -> int:
-    """Return how many clips lack a row for an embedder that a shown set metric is of; one that failed has a row."""
+    """Return the number of clips without a row for the embedder of a shown set metric; failures have a row."""
     pairs = store.rows("SELECT DISTINCT embedder, view FROM embeddings")
     held = {embedding_key([embedder], view): (embedder, view) for embedder, view in pairs}
     wanted = store.rows("SELECT DISTINCT embedder FROM metrics WHERE shown AND of_sets")
@@ -289,11 +289,11 @@ def _refuse_gone(folder: Path, files: Mapping[str, Path]) -> None:
     gone = [name for name, path in files.items() if not path.is_file()]
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        raise DataError(f"{folder}: {gone[0]} is gone{more}; run the command that made the run once more")
+        raise DataError(f"{folder}: {gone[0]} is missing{more}; run the command that made the run again")
 
 
 def _references(store: Store, folder: Path) -> dict[str, Path]:
-    """Return the files of the references that shown metrics compare with, found by their content."""
+    """Return the files of the references that shown metrics compare with, by content."""
     rows = store.rows("SELECT DISTINCT reference, reference_name FROM metrics WHERE shown AND reference != ''")
     wanted: dict[str, str] = dict(rows)
     configured = load_config(folder / CONFIG).reference if (folder / CONFIG).exists() else ""
@@ -302,7 +302,7 @@ def _references(store: Store, folder: Path) -> dict[str, Path]:
     for fingerprint, name in wanted.items():
         if fingerprint not in found:
             raise DataError(
-                f"{folder}: the reference '{name}' that it was compared with is nowhere as it was; compare with what "
-                "there is now by 'tunebench score'"
+                f"{folder}: the reference '{name}' that it was compared with was not found unchanged; compare with "
+                "the present one by 'tunebench score'"
             )
     return {reference_name(fingerprint): path for fingerprint, (path, _) in found.items()}

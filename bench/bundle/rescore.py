@@ -1,4 +1,4 @@
-"""Scoring the clips of a bundle again, and showing the scores as the bundle's tables do."""
+"""Rescore the clips of a bundle, and show the scores as in the bundle's tables."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def score_again(
     workers: int | None,
     progress: Progress,
 ) -> dict[str, str]:
-    """Score the clips of a run that has no scores; by metric, why it could not be computed.
+    """Score the clips of a run that has no scores; return reasons by metric that could not be computed.
 
     Args:
         run: a run folder of our own, with the references of the bundle in it.
-        planned: what to score them with.
-        ground: the part of the clips that embeddings are made of.
-        workers: processes that score; every core by default.
-        progress: shows how far it is.
+        planned: the metrics.
+        ground: the part of the clips that is embedded.
+        workers: number of worker processes; every core by default.
+        progress: receives the progress.
     """
     missing: dict[str, str] = {}
     against = list(dict.fromkeys(metric.reference for metric in planned if metric.reference)) or [""]
     for reference in against:
-        # What is compared with nothing is computed the first time.
+        # Metrics without a reference are computed in the first round.
         chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
         settings = RunConfig(
             metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in chosen),
@@ -47,7 +47,7 @@ def score_again(
             pairs=PairsFile(file=str(run / reference_name(reference))),
             common=ground,
             executor=ExecutorConfig(workers=workers),
-            # It was computed; whether it flatters is said by its own warnings.
+            # It was computed; its own warnings say whether it is biased.
             shared_recordings="mark",
         )
         try:
@@ -61,7 +61,7 @@ def score_again(
 
 
 def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
-    """Make the tables of a run show these metrics, whichever of them were scored together, and no others."""
+    """Make the tables of a run show exactly these metrics."""
     database = open_database(run)
     try:
         database.execute("BEGIN")
@@ -78,7 +78,7 @@ def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
 
 
 def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
-    """The protocol of a run that was scored again; of metrics that could not be computed it is what the bundle says."""
+    """Return the protocol of a rescored run; for metrics that could not be computed, as in the bundle."""
     here = {metric.ref: metric for metric in shown_in(store)}
     stated = {
         m.ref: ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name) for m in shown

@@ -1,4 +1,4 @@
-"""A run out of a bundle that anybody may have written: its rows, each checked, in a database of our own.
+"""Rebuild a run from an untrusted bundle: its rows, each checked, in a new database.
 
 The bundle's own database is opened once, to read plain columns of plain tables. Its views, triggers and virtual tables,
 which could run something or have no end, are not merely left alone: a database that has any is refused.
@@ -27,7 +27,7 @@ from bench.storage.read_metrics import read_warnings
 from bench.storage.store import Store
 
 MAX_SAMPLES = 3600 * 48_000 * 2
-"""An hour in stereo: a small file of silence can decode to more than any memory holds."""
+"""An hour in stereo: a small file of silence could decode to more than fits in memory."""
 
 MAX_ROW = 1 << 23
 """Bytes of a row, or of a value in it: more than the longest notes or details have."""
@@ -38,7 +38,7 @@ _SOUNDS = ("about", "models", "prompts", "clips", "notes")
 
 @dataclass(frozen=True, eq=False)
 class BundledMetric:
-    """A metric as the bundle's tables show it, all of it untrusted but its types."""
+    """A metric in the bundle's tables; only its types were checked."""
 
     plugin: str
     ref: str
@@ -55,19 +55,19 @@ class BundledMetric:
 
 
 def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
-    """Write the clips of an unpacked bundle, without any score, as a run of our own, and return what was shown of it.
+    """Write the clips of an unpacked bundle, without scores, as a new run, and return the shown metrics.
 
-    All rows, scores too, take the place of those in the unpacked database, in a file that we made.
+    The unpacked database is replaced by a new file with all its rows, including scores.
 
     Raises:
-        DataError: the database is damaged, or holds what no run holds.
+        DataError: the database is damaged, or has content that no run has.
     """
     with _explained(unpacked), ExitStack() as scratch:
         source = read_database(unpacked)
         try:
             _limit(source)
             _refuse_programs(source)
-            source = present_layout(unpacked, source)  # that of an older tunebench is brought up to date in memory
+            source = present_layout(unpacked, source)  # older layouts are updated in memory
             _limit(source)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)
@@ -90,7 +90,7 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
     for kind, name, table, sql in source.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
         plain = kind in ("table", "index") and not str(sql).upper().lstrip().startswith("CREATE VIRTUAL")
         if not plain or table not in _OURS:
-            raise DataError(f"it holds a {kind} '{name}', which no run has")
+            raise DataError(f"it has a {kind} '{name}', which no run has")
     hidden = [
         f"{table}.{name}"
         for table in TABLES
@@ -98,7 +98,7 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
         if generated
     ]
     if hidden:
-        raise DataError(f"{hidden[0]} is computed, which no column of a run is")
+        raise DataError(f"{hidden[0]} is a computed column, which no run has")
 
 
 def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
@@ -110,7 +110,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     for plugin, name, version, params, warnings, *rest, of_sets, derived in rows:
         texts = (plugin, name, params, warnings, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
-            raise DataError("a metric's name or version is not of its type")
+            raise DataError("a metric's name or version has the wrong type")
         given = json.loads(params)
         if not isinstance(given, dict):
             raise DataError(f"the parameters of {name} are not a JSON object")
@@ -119,7 +119,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
         if view:
             View.of_key(view)
         if reference and not is_hash(reference):
-            raise DataError(f"the reference of {name} is not named by a hash")
+            raise DataError(f"the reference of {name} is not identified by a hash")
         found.append(
             BundledMetric(
                 *(plugin, f"{name}@{version}", name, version, given, params_hash, embedder, view),
@@ -127,28 +127,28 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
             )
         )
     if len({metric.ref for metric in found}) < len(found):
-        raise DataError("two of its metrics have one name")
+        raise DataError("two of its metrics have the same name")
     return tuple(found)
 
 
 def _check(store: Store) -> None:
-    """Whatever later steps take from the rows is what a run of ours would hold."""
+    """Check that the rows used later are valid."""
     if not {"suite", "duration"} <= store.about().keys():
-        raise DataError("it does not say its suite and duration")
+        raise DataError("its suite and duration are missing")
     if not 0 < float(store.about()["duration"]) < math.inf:
-        raise DataError("its duration is not a length of time")
+        raise DataError("its duration is invalid")
     store.prompts()  # a Prompt checks itself
     for label, *lists in store.rows("SELECT label, trained_on, plays FROM models"):
         if not all(is_hash(content) for hashes in lists for content in list(json.loads(hashes))):
-            raise DataError(f"what '{label}' was trained on or plays is not named by hashes")
+            raise DataError(f"recordings that '{label}' was trained on or plays are not identified by hashes")
     for id, model, path, state, content, *numbers in store.rows(
         "SELECT id, model, path, state, content, rate, channels, frames FROM clips"
     ):
         if not is_hash(id) or path != audio_name(model, id) or not is_audio(path):
-            raise DataError(f"the clip {id[:16]!r} lies at {path[:200]!r}, where no clip of a run is")
+            raise DataError(f"the clip {id[:16]!r} has the invalid path {path[:200]!r}")
         if state == "made":
             if not is_hash(content) or not all(isinstance(number, int) and number > 0 for number in numbers):
-                raise DataError(f"the clip {id[:16]} is made, but its sound is not described")
+                raise DataError(f"the clip {id[:16]} is made, but has no facts about its sound")
             if numbers[1] * numbers[2] > MAX_SAMPLES:
                 raise DataError(f"the clip {id[:16]} is longer than an hour")
     for clip, notes in store.rows("SELECT clip, notes FROM notes"):
@@ -160,7 +160,7 @@ def _check(store: Store) -> None:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Say in one line what is wrong with the database, and not where it was unpacked to."""
+    """Report problems of the database in one line, without its temporary path."""
     try:
         yield
     except sqlite3.Error as error:
@@ -169,7 +169,7 @@ def _explained(folder: Path) -> Iterator[None]:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise DataError(f"its {DATABASE} cannot be used{cause}") from None
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        raise DataError(f"its {DATABASE} holds what no run holds ({error})") from None
+        raise DataError(f"its {DATABASE} has content that no run has ({error})") from None
     except DataError as error:
         cause = f"damaged ({error.__cause__})" if error.__cause__ else str(error).replace(f"{folder}/{DATABASE} ", "")
         raise DataError(f"its {DATABASE}: {cause}") from None

@@ -1,4 +1,4 @@
-"""Who packed a bundle, as they say themselves: a name and a link for a leaderboard to show. Nobody can check it."""
+"""The submitter of a bundle, as stated: a name and a link for a leaderboard, not verified."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from urllib.parse import urlsplit
 from bench.errors import UsageError
 
 SUBMITTER = "submitter"
-"""Its place in the index."""
+"""Its key in the index."""
 
 _LONGEST = 200  # characters
 
 
 def describe_submitter(name: str = "", link: str = "") -> dict[str, str]:
-    """Return who packs a bundle, as the index has it; empty where nothing is said.
+    """Return the submitter of a bundle for the index; empty if not stated.
 
     Args:
         name: of a person or group, up to 200 characters in one line.
         link: an address that begins with ``https://`` or ``http://``.
 
     Raises:
-        UsageError: one of them is something else.
+        UsageError: one of them has another form.
     """
     found = {key: text for key, text in (("name", name.strip()), ("link", link.strip())) if text}
     if wrong := _wrong(found):
@@ -31,23 +31,23 @@ def describe_submitter(name: str = "", link: str = "") -> dict[str, str]:
 
 
 def read_submitter(index: Mapping[str, Any]) -> dict[str, str]:
-    """Return who the index of a bundle says packed it; empty where it says nothing.
+    """Return the submitter stated in the index of a bundle; empty if not stated.
 
     Raises:
         ValueError: it is not what `describe_submitter` returns.
     """
     found = index.get(SUBMITTER, {})
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError("its submitter is not described in words")
+        raise ValueError("its submitter is not text")
     if set(found) - {"name", "link"} or not all(found.values()):
-        raise ValueError("its submitter has other parts than a name and a link")
+        raise ValueError("its submitter has keys other than name and link")
     if wrong := _wrong(found):
         raise ValueError(wrong)
     return dict(found)
 
 
 def _wrong(found: Mapping[str, str]) -> str:
-    """Return what is wrong with a name or a link; empty where nothing is."""
+    """Return the problem with a name or a link; empty if there is none."""
     for what, text in found.items():
         if len(text) > _LONGEST or not text.isprintable():
             return f"the submitter's {what} must be one line of at most {_LONGEST} printable characters"

@@ -1,4 +1,4 @@
-"""The tables of a bundle as values by their place, as packed and as a run gives them now."""
+"""The tables of a bundle as values by place, as packed and as recomputed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OF = (
     "JOIN metrics AS m ON shown AND name = s.metric AND m.version = s.version AND m.params_hash = s.params_hash "
     "AND m.embedder = s.embedder AND m.reference = s.reference"
 )
-# Each gives model, metric, grouping and group, then values. How long a score took is not among them.
+# Each gives model, metric, grouping and group, then values. The time of a score is not included.
 _QUERIES = (
     "SELECT '', name || '@' || version, 'metric', '', plugin, params, params_hash, embedder, reference, unit, "
     "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, warnings FROM metrics "
@@ -45,7 +45,7 @@ def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
     """Return the records of a leaderboard, each with its ``grouping``.
 
     Raises:
-        KeyError, TypeError, ValueError, OverflowError: a record cannot be read, or stands there twice.
+        KeyError, TypeError, ValueError, OverflowError: a record cannot be read, or occurs twice.
     """
     table: Table = {}
     for record in records:
@@ -56,10 +56,10 @@ def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def packed_leaderboard(folder: Path) -> Table:
-    """Return what ``leaderboard.json`` says.
+    """Return the content of ``leaderboard.json``.
 
     Raises:
-        DataError: it is no leaderboard, or says something twice.
+        DataError: it is not a leaderboard, or has duplicates.
     """
     records = read_json(folder / LEADERBOARD)
     try:
@@ -69,15 +69,15 @@ def packed_leaderboard(folder: Path) -> Table:
 
 
 def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
-    """Return what ``scores.csv`` says.
+    """Return the content of ``scores.csv``.
 
     Args:
-        folder: where it is.
+        folder: its folder.
         metrics: the clip metrics that it may have columns of.
-        clips: how many rows it may have.
+        clips: maximum number of rows.
 
     Raises:
-        DataError: it is no table of clips, has other columns or more rows, or says something twice.
+        DataError: it is not a table of clips, has other columns or more rows, or has duplicates.
     """
     try:
         return _scores((folder / SCORES).read_bytes().decode(), metrics, clips)
@@ -86,14 +86,14 @@ def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
 
 
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:
-    """Return what the table of clips of a run says now, read back from the very text that would be packed."""
+    """Return the present table of clips of a run, parsed from the text that would be packed."""
     with Store.read(folder) as store:
         clips = clip_table(store)
         return _scores(written(clips, "csv").decode(), metrics, len(clips))
 
 
 def stored_scores(folder: Path) -> Table:
-    """Return what the database of a run holds: shown metrics, their scores, and their scores of sets.
+    """Return the content of a run's database: shown metrics, their scores, and their scores of sets.
 
     Raises:
         DataError: invalid JSON.
@@ -107,7 +107,7 @@ def stored_scores(folder: Path) -> Table:
                     read = {name: as_json(value) if name in _JSON else value for name, value in given}
                     _put(table, Place(DATABASE, model, metric, grouping, group), read)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise DataError(f"its {DATABASE} holds what no run holds ({error})") from None
+        raise DataError(f"its {DATABASE} has content that no run has ({error})") from None
     return table
 
 
@@ -147,11 +147,11 @@ def _read(field: str, kind: str) -> Value:
 
 def _put(table: Table, place: Place, values: Mapping[str, Any]) -> None:
     if place in table:
-        raise ValueError(f"{', '.join(filter(None, place[1:]))!r:.100} stands there twice")
+        raise ValueError(f"{', '.join(filter(None, place[1:]))!r:.100} occurs twice")
     found = [leaf for name, value in values.items() for leaf in leaves(value, name)]
     table[place] = dict(found)
     if len(table[place]) < len(found):
-        raise ValueError("two of its names read alike")
+        raise ValueError("two of its names look the same")
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What verifying a bundle found, and how two sets of tables are compared."""
+"""The outcome of verifying a bundle, and the comparison of tables."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 TOLERANCE = 1e-6
-_SMALLEST = 1e-6  # numbers below are compared as if they were this large: rounding errors of a zero are no difference
+_SMALLEST = 1e-6  # smaller numbers are compared as if this large, so rounding errors of 0 are not differences
 
-_LONGEST_TEXT = 60  # characters that messages show of a value
+_LONGEST_TEXT = 60  # characters of a value shown in messages
 _LONGEST_NAME = 1000  # characters; the names of all that stands in a list or object begin with its own
 
 SCOPE = (
@@ -24,7 +24,7 @@ Value = float | int | str | None
 
 
 class Place(NamedTuple):
-    """Where values stand.
+    """The place of values.
 
     ``grouping`` is all, genre or level, or clip, whose ``group`` is its prompt and seed; ``metric`` is empty for what
     is said of a clip itself, ``model`` for what is said of a metric.
@@ -42,7 +42,7 @@ Table = dict[Place, dict[str, Value]]
 
 
 def value_text(value: Value) -> str:
-    """Return a value as messages show it: ten digits of a number, the beginning of a text."""
+    """Return a value for messages: ten digits of a number, the start of a text."""
     if isinstance(value, str):
         return f"'{value[:_LONGEST_TEXT]}…'" if len(value) > _LONGEST_TEXT else f"'{value}'"
     return "none" if value is None else f"{value:.10g}"
@@ -50,12 +50,12 @@ def value_text(value: Value) -> str:
 
 @dataclass(frozen=True)
 class Deviation:
-    """A value that came out otherwise.
+    """A value that differs.
 
     Attributes:
-        place: whose it is.
+        place: its place.
         quantity: its name.
-        then, now: as packed and as computed here; None where there is none.
+        then, now: as packed and as computed here; None if missing.
         relative: the difference as a share of the larger of two numbers; otherwise None.
     """
 
@@ -67,7 +67,7 @@ class Deviation:
 
     @property
     def of_metric(self) -> bool:
-        """Whether it is a number that some metric gave."""
+        """Whether it is a number from a metric."""
         return bool(self.place.metric) and any(isinstance(one, int | float) for one in (self.then, self.now))
 
     @property
@@ -79,28 +79,28 @@ class Deviation:
 
     @property
     def text(self) -> str:
-        """In words, on one line."""
+        """A one-line description."""
         apart = f" ({self.relative:.2g} apart)" if self.relative is not None else ""
         return f"{self.where}: then {value_text(self.then)}, now {value_text(self.now)}{apart}"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome.
+    """The outcome of a verification.
 
     Attributes:
         name: of the run that was packed, as the bundle says.
-        protocol: its line as made here; empty where nothing was computed.
-        files, clips: how many were checked.
-        damage: a line for each thing that is not as it was packed, or does not fit the rest.
-        numbers: how many numbers of metrics were compared; what else the tables say was compared, too.
+        protocol: its line as made here; empty if nothing was computed.
+        files, clips: numbers checked.
+        damage: a line for each item that was changed, or is inconsistent.
+        numbers: count of compared numbers of metrics; other table content was also compared.
         largest: the largest relative deviation among those that are numbers then and now.
         tolerance: the relative deviation up to which numbers agree.
         deviations: the values that do not agree.
         unchecked: for each metric that cannot be computed here, why.
-        versions: of what numbers rest on, where it is another here: then and now.
-        submitter: who packed it and a link, as the bundle says; nobody can check that.
-        scope: what this shows, and what it does not.
+        versions: versions that differ here: then and now.
+        submitter: name and link of the packer, as stated in the bundle, not verified.
+        scope: what this proves, and what not.
     """
 
     name: str
@@ -124,7 +124,7 @@ class Verification:
 
 
 class Compared(NamedTuple):
-    """How many numbers of metrics were compared, the largest relative deviation, and the values that do not agree."""
+    """Count of compared numbers, the largest relative deviation, and the values that do not agree."""
 
     numbers: int
     largest: float
@@ -137,14 +137,14 @@ def compare(
     tolerance: float,
     leaving_out: Collection[str] = (),
 ) -> Compared:
-    """Compare all values of two tables but those of some metrics; one that only one of them has is a deviation.
+    """Compare all values of two tables except some metrics; a value in only one table is a deviation.
 
-    Texts and what was counted (whole numbers here) agree when they are equal, other numbers up to the tolerance.
+    Texts and counts agree if equal, other numbers within the tolerance.
 
     Args:
         then, now: the tables.
         tolerance: relative to the larger magnitude of the two, in [0, 1).
-        leaving_out: metrics.
+        leaving_out: metrics to skip.
     """
     all_ = list(_pairs(then, now, leaving_out))
     numbers = [pair for pair in all_ if pair.of_metric]
@@ -156,7 +156,7 @@ def compare(
 
 
 def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
-    """Yield the numbers and texts in a JSON value by their paths; what is empty is a value, too.
+    """Yield the numbers and texts in a JSON value by their paths; empty containers count as values.
 
     Raises:
         TypeError, ValueError, OverflowError: a number that is not finite, a path too long, or a value that is not JSON.

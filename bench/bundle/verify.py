@@ -1,7 +1,7 @@
-"""Verifying a bundle: is every file as it was packed, and do the numbers come out of the audio again?
+"""Verify a bundle: files are unchanged, and numbers can be recomputed from the audio.
 
-Nothing of a bundle is run: its metrics are those that are installed here, and what it names beyond them (plugin files,
-weights) is not touched unless its reader trusts it.
+No code of a bundle is run: metrics are those installed here, and other files that it names (plugin files,
+weights) are not opened unless the user trusts it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.progress import Progress, ProgressOption, shown
 from bench.storage.layout import CONFIG, DATABASE, FORMAT, IMPORTED, LEADERBOARD, SCORES, is_audio
 from bench.storage.store import Store
 
-_CHANGED = "{}: is not as it was packed"
+_CHANGED = "{}: was changed after packing"
 _TABLES_CHANGED = frozenset(map(_CHANGED.format, (DATABASE, LEADERBOARD, SCORES)))
 """Of a table that was changed, the numbers show in what."""
 
@@ -43,19 +43,19 @@ def verify(
     progress: ProgressOption = None,
     keep: StrPath | None = None,
 ) -> Verification:
-    """Check a bundle's files, decode its clips, and compute its tables again.
+    """Check a bundle's files, decode its clips, and recompute its tables.
 
     Args:
         bundle: the file.
         tolerance: relative deviation up to which numbers agree; other library versions and processors move them.
-        workers: processes that score; every core by default.
+        workers: number of worker processes; every core by default.
         trust_weights: also compute metrics whose parameters name files or hub repositories of weights.
-        progress: shows how far it is.
-        keep: a new or empty folder for the run of a bundle that holds: the rows as packed, with the embeddings that
-            were computed here, and without audio.
+        progress: receives the progress.
+        keep: a new or empty folder for the run of a verified bundle: the rows as packed, with the embeddings that
+            were computed here, without audio.
 
     Raises:
-        DataError: it cannot be unpacked, is made to do harm, or what describes it is damaged.
+        DataError: it cannot be unpacked, is malicious, or its index is damaged.
     """
     bundle = Path(bundle)
     with shown(progress) as progress, tempfile.TemporaryDirectory(prefix="tunebench-verify-") as scratch:
@@ -86,7 +86,7 @@ def _verify(
     damage = _altered(unpacked)
     blank = Verification(name, "", len(unpacked.files), damage=tuple(damage), submitter=submitter)
     if not all(line.startswith("audio/") or line in _TABLES_CHANGED for line in damage):
-        return blank  # nothing is computed with what is known to be wrong
+        return blank  # do not compute with damaged content
     try:
         shown, then = _packed_tables(files, run)
     except DataError as error:
@@ -110,7 +110,7 @@ def _verify(
     show(run, [metric for metric in planned if metric.ref not in unchecked])
     with Store.read(run) as store:
         protocol = protocol_now(store, shown)
-    with Store.read(files) as store:  # clips that cannot be read are none in the other
+    with Store.read(files) as store:  # unreadable clips are missing in the other
         damage += wrong_description(index, describe(name, store, protocol))
     now = leaderboard_table(leaderboard_records(run, run, protocol, progress))
     now |= scores_now(run, [metric.ref for metric in planned if not metric.of_sets]) | stored_scores(run)
@@ -135,7 +135,7 @@ def _verify(
 
 
 def _packed_tables(files: Path, run: Path) -> tuple[tuple[BundledMetric, ...], Table]:
-    """Return what the bundle's tables show and say; the clips become a run of our own without scores."""
+    """Return the metrics and values of the bundle's tables; its clips become a new run without scores."""
     shown = rebuild(files, run)
     with Store.read(run) as store:
         ((planned_clips,),) = store.rows("SELECT COUNT(*) FROM clips")
@@ -144,24 +144,24 @@ def _packed_tables(files: Path, run: Path) -> tuple[tuple[BundledMetric, ...], T
 
 
 def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Return the run's name, the versions it was packed with, and who says that they packed it."""
+    """Return the run's name, the versions it was packed with, and the submitter."""
     if index.get("format") != FORMAT:
         raise DataError(
-            f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}; pack the run again "
-            "with 'tunebench export bundle', or verify with the tunebench that packed it"
+            f"has format {index.get('format')!r:.20}, this version reads format {FORMAT}; pack the run again "
+            "with 'tunebench export bundle', or verify with the version that packed it"
         )
     try:
         recorded = dict(index["versions"])
         texts = [index["name"], *recorded, *recorded.values()]
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("something in it is not text")
+            raise TypeError("a value in it is not text")
         return index["name"], recorded, read_submitter(index)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"bundle.json does not describe a bundle ({error})") from None
 
 
 def _altered(unpacked: Unpacked) -> list[str]:
-    """Return a line for each file that is not the one that was packed."""
+    """Return a line for each file that differs from the packed one."""
     described = unpacked.index.get("files")
     if not isinstance(described, dict):
         raise DataError("bundle.json lists no files")
@@ -184,9 +184,9 @@ def _config(files: Path) -> RunConfig:
 
 
 def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, list[str]]:
-    """Decode every clip; how many there are, and a line for each that is not the sound that was scored.
+    """Decode every clip; return their number, and a line for each that differs from the scored sound.
 
-    A file that cannot be decoded, or is longer than it should be, is removed, so that nobody decodes it again.
+    A file that cannot be decoded, or is too long, is removed, so that it is not decoded again.
     """
     import soundfile
 
@@ -205,7 +205,7 @@ def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, 
             if (about.samplerate, about.channels, about.frames) != (rate, channels, frames):
                 raise DataError("has another length, rate or number of channels than the clip that was scored")
             if content_hash(read_audio(path)) != content:
-                problems.append(f"{name}: does not sound like the clip that was scored")
+                problems.append(f"{name}: is not the sound that was scored")
         except (DataError, soundfile.SoundFileError, OSError) as error:
             problems.append(
                 f"{name}: {str(error).removeprefix(f'{path}: ')}" if path.exists() else f"{name}: is missing"

@@ -1,4 +1,4 @@
-"""Bundles as zip files: written the same each time, and unpacked without trust in who wrote them."""
+"""Bundles as zip files: written reproducibly, and unpacked without trusting them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from bench.storage.layout import CONFIG, INDEX, LEADERBOARD, SCORES, is_audio, i
 
 _BLOCK = 1 << 20
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-# A text shrinks to a twentieth, a database to a tenth; what grows to so many times its size is made to.
+# Text compresses to a twentieth, a database to a tenth; a higher ratio is an attack.
 _MOST_GROWTH, _MOST_DATABASE_GROWTH = 100, 40
-_FREE = 1 << 20  # bytes that a small file may grow to whatever it is made of
-# Python takes twenty times the size of a JSON text for what stands in it, and a hundred times that of YAML.
+_FREE = 1 << 20  # bytes that a small file may always unpack to
+# Python needs 20 times the size of JSON text for its content, and 100 times that of YAML.
 _MOST = {INDEX: 1 << 25, LEADERBOARD: 1 << 25, CONFIG: 1 << 19, SCORES: 1 << 27}  # bytes
 _MOST_DIRECTORY = 1 << 25  # bytes: of 300,000 clips
 _MOST_PARTS = 1 << 21  # of a JSON text: names, values, lists and objects
 
 
 class _Bundle(io.BufferedReader):
-    """A file that is not read in pieces larger than the directory of an honest bundle, which zipfile reads at once."""
+    """A file that limits the size of reads, since zipfile reads a whole directory at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MOST_DIRECTORY:
-            raise DataError(f"its directory has {size} bytes, more than that of a bundle")
+            raise DataError(f"its directory has {size} bytes, too many for a bundle")
         return super().read(size)
 
 
@@ -49,14 +49,14 @@ class Packed(NamedTuple):
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What a bundle held: its index, and each file but that."""
+    """Content of a bundle: its index, and all other files."""
 
     index: Mapping[str, Any]
     files: Mapping[str, Packed]
 
 
 def write_files(archive: zipfile.ZipFile, files: Iterable[tuple[str, Path | bytes]]) -> Iterator[tuple[str, Packed]]:
-    """Add files in the order given, and yield each when it is in; nothing but names and contents goes in."""
+    """Add files in order, with names and contents only, and yield each after it is added."""
     for name, content in files:
         entry = zipfile.ZipInfo(name, _LONG_AGO)
         entry.create_system = 3  # Unix, wherever this runs
@@ -80,8 +80,8 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
 
     Raises:
         UsageError: there is no such file, or it is a folder.
-        DataError: no bundle, a truncated or damaged one, or one that is made to do harm: names that a bundle does not
-            have, a name twice, links, encryption, contents larger than they can honestly be.
+        DataError: not a bundle, truncated, damaged, or malicious: names that a bundle does not
+            have, duplicate names, links, encryption, implausibly large contents.
     """
     if bundle.is_dir():
         raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
@@ -109,14 +109,14 @@ def read_json(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         if sum(text.count(mark) for mark in "[{:,") > _MOST_PARTS:
-            raise ValueError("it has more parts than that of any bundle")
+            raise ValueError("it has too many values for a bundle")
         return as_json(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is not valid JSON ({str(error).splitlines()[0]})") from None
 
 
 def as_json(text: str) -> Any:
-    """Return JSON that every reader reads alike.
+    """Parse JSON that every parser reads in the same way.
 
     Raises:
         ValueError: it is not JSON, holds numbers that are not finite, or a name twice in one object.
@@ -128,7 +128,7 @@ def as_json(text: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise ValueError("holds a name twice in one object")
+            raise ValueError("has a duplicate name in an object")
         return found
 
     return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
@@ -137,10 +137,10 @@ def as_json(text: str) -> Any:
 def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
     seen: set[str] = set()
     for entry in entries:
-        # orig_filename: what stands there, before a NUL cuts it or a backslash is turned.
+        # orig_filename: the raw name, before NUL or backslash handling.
         name = entry.orig_filename
         if not is_known(name) or entry.filename != name:
-            raise DataError(f"holds {name[:200]!r}, which no bundle holds")
+            raise DataError(f"has {name[:200]!r}, which no bundle has")
         if name in seen:
             raise DataError(f"holds {name} twice")
         seen.add(name)
@@ -150,11 +150,11 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
             raise DataError(f"{name} is encrypted")
         stored = entry.compress_type == zipfile.ZIP_STORED
         if not stored and (entry.compress_type != zipfile.ZIP_DEFLATED or is_audio(name)):
-            raise DataError(f"{name} is compressed in a way that bundles are not")
+            raise DataError(f"{name} uses an unsupported compression")
         growth = _MOST_GROWTH if name in _MOST else _MOST_DATABASE_GROWTH
         most = entry.compress_size if stored else entry.compress_size * growth + _FREE
         if entry.file_size > min(most, _MOST.get(name, most)):
-            raise DataError(f"{name} would unpack to {entry.file_size} bytes, more than it can honestly hold")
+            raise DataError(f"{name} would unpack to {entry.file_size} bytes, an implausible size")
     if sum(entry.compress_size for entry in entries) > size:
         raise DataError("its files overlap")
 
@@ -170,7 +170,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> 
             digest.update(block)
             size += len(block)
     if size != entry.file_size:
-        raise DataError(f"{entry.filename} holds {size} bytes, not the {entry.file_size} that it declares")
+        raise DataError(f"{entry.filename} has {size} bytes, not the {entry.file_size} that it declares")
     return Packed(digest.hexdigest(), size)
 
 
@@ -182,9 +182,9 @@ def _explained(bundle: Path) -> Iterator[None]:
         raise DataError(f"{bundle}: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"{bundle}: no such file") from None
-    # What zipfile raises over a file that is made up or cut off depends on where.
+    # zipfile may raise various errors for crafted or truncated files.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         said = str(error).rstrip(".") or type(error).__name__
-        raise DataError(f"{bundle}: truncated, damaged or no zip file ({said}); get it again") from None
+        raise DataError(f"{bundle}: truncated, damaged or not a zip file ({said}); get it again") from None
     except OSError as error:
         raise DataError(f"{bundle}: cannot be unpacked ({error.strerror or error})") from None

@@ -1,1 +1,1 @@
-"""Files of sound → samples: which decoder reads them, and whether it reads all that there is."""
+"""Decode audio files completely, with the right decoder."""

@@ -1,4 +1,4 @@
-"""Decode files of sound whole, or say what is wrong with them."""
+"""Decode audio files completely, or raise with the problem."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Samples = npt.NDArray[np.float32]
 MAX_RATE = 655_350  # FLAC's limit, in Hz
 MAX_CHANNELS = 8  # FLAC's limit
 MAX_SAMPLES = 2**30
-"""Most samples of one file that are held, all channels together: three hours in stereo at 48 kHz, 4 GB. A small file
-of silence can decode to more than any memory holds."""
+"""Maximum number of samples of a file, over all channels: three hours in stereo at 48 kHz, 4 GB. A small file
+of silence could decode to more than fits in memory."""
 
 _BLOCK = 1 << 18  # frames
-_UNKNOWN = 2**62  # frames or more: what libsndfile says of a file that was encoded as a stream
+_UNKNOWN = 2**62  # frames or more: reported by libsndfile for a file encoded as a stream
 _CUT = re.compile(r"^ *(?:SSND|data|Data Size|Riff size|riff) +: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -43,8 +43,8 @@ def decode(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) 
 
     Args:
         path: the file.
-        seconds: how much is needed; no more is decoded, and what follows is not looked at.
-        file: the same file, if it is open already.
+        seconds: length to decode; the rest is not checked.
+        file: the same file, if already open.
 
     Returns:
         float32 samples of shape (channels, frames), and the rate in Hz.
@@ -64,7 +64,7 @@ def decode(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) 
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except ValueError:
-        raise DataError(f"{path}: cannot be opened, no file can be called that") from None
+        raise DataError(f"{path}: cannot be opened, not a valid file name") from None
     except MemoryError:
         raise DataError(f"{path}: does not fit into memory") from None
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
@@ -78,14 +78,14 @@ def _decoded(file: BinaryIO, seconds: float) -> tuple[Samples, int]:
     file.seek(0)
     kind = kind_of(file.read(HEAD))
     if kind.remedy:
-        raise DataError(f"holds {kind.name} and no audio; {kind.remedy}")
+        raise DataError(f"contains {kind.name}, not audio; {kind.remedy}")
     if kind.demuxer:
         return _by_second_decoder(file, kind, seconds)
     return _by_libsndfile(_sources(file, kind, seconds), seconds)
 
 
 def _sources(file: BinaryIO, kind: FileKind, seconds: float) -> Sequence[BinaryIO]:
-    """Return the file as libsndfile decodes all of it, in one piece or in several that follow one another."""
+    """Return the file in one or more consecutive parts that libsndfile decodes completely."""
     if kind is WAV:
         return [whole_wav(file)]
     if kind is FLAC:
@@ -96,10 +96,10 @@ def _sources(file: BinaryIO, kind: FileKind, seconds: float) -> Sequence[BinaryI
 
 
 def _by_libsndfile(sources: Sequence[BinaryIO], seconds: float) -> tuple[Samples, int]:
-    """Return the first samples of files that follow one another.
+    """Return the first samples of consecutive files.
 
     Raises:
-        DataError: there are none, fewer than there should be, or too many, or the files differ in rate or channels.
+        DataError: there are none, too few, or too many, or the files differ in rate or channels.
     """
     import soundfile
 
@@ -113,12 +113,12 @@ def _by_libsndfile(sources: Sequence[BinaryIO], seconds: float) -> tuple[Samples
         if any((sound.samplerate, sound.channels) != (rate, channels) for sound in sounds):
             raise DataError(f"the {len(sounds)} streams in it differ in sample rate or channels; split the file")
         promised = sum(sound.frames for sound in sounds)
-        # Cut as `Audio.cropped` cuts.
+        # Crop as in `Audio.cropped`.
         wanted = round(seconds * rate) if seconds * rate < promised else promised
         if wanted >= _UNKNOWN:
             raise DataError("its header does not say how long it is; encode it again")
         _check_length(wanted, rate, channels)
-        # Pages of it that nothing is decoded into take no memory, so that a header may promise what it likes.
+        # Unused pages need no memory, so that a wrong header is harmless.
         samples = np.empty((channels, wanted), dtype=np.float32)
         read = 0
         for block in _blocks(sounds, wanted):
@@ -128,7 +128,7 @@ def _by_libsndfile(sources: Sequence[BinaryIO], seconds: float) -> tuple[Samples
         if read < wanted - 2 * 1152 or (wanted >= promised and any(_is_cut(sound) for sound in sounds)):
             raise DataError("truncated, the file ends before the audio does")
     if not read:
-        raise DataError("holds no audio frames")
+        raise DataError("contains no audio frames")
     return samples[:, :read], rate
 
 
@@ -159,25 +159,25 @@ def _by_second_decoder(file: BinaryIO, kind: FileKind, seconds: float) -> tuple[
         if (wanted is None or read < wanted) and sound.lacks(read):
             raise DataError("truncated, the file ends before the audio does")
     if not read:
-        raise DataError("holds no audio frames")
+        raise DataError("contains no audio frames")
     return np.concatenate(blocks, axis=1)[:, :wanted], sound.rate
 
 
 def _check_form(rate: int, channels: int) -> None:
     if not (1 <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
-        raise DataError(f"{channels} channels at {rate} Hz; up to {MAX_CHANNELS} at 1 to {MAX_RATE} Hz are read")
+        raise DataError(f"{channels} channels at {rate} Hz; up to {MAX_CHANNELS} at 1 to {MAX_RATE} Hz are supported")
 
 
 def _check_length(frames: int, rate: int, channels: int) -> None:
     most = MAX_SAMPLES // channels
     if frames > most:
-        raise DataError(f"longer than {most / rate / 3600:.1f} h, more than is held at once")
+        raise DataError(f"longer than {most / rate / 3600:.1f} h, more than is supported")
 
 
 def _is_cut(sound: soundfile.SoundFile) -> bool:
-    """libsndfile reads what there is of a cut file and says only in its log that there should have been more."""
+    """Return whether libsndfile's log says that the file is cut, as it reads a cut file without an error."""
     if sound.format in ("WAV", "WAVEX"):
-        return False  # `whole_wav` has looked
+        return False  # checked by `whole_wav`
     return any(
         int(there) + SLACK < int(stated) and not placeholder(int(stated))
         for stated, there in _CUT.findall(sound.extra_info)

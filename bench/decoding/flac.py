@@ -1,6 +1,6 @@
-"""FLAC: how many frames a file holds, told by its last block and not by its header.
+"""FLAC: count the frames of a file by its last block instead of its header.
 
-An encoder that writes to a pipe cannot go back to say how long the stream became, and leaves 0. The format is that of
+An encoder that writes to a pipe cannot fill in the length afterwards, and leaves 0. The format is that of
 RFC 9639.
 """
 
@@ -22,19 +22,19 @@ _ID3V1 = 128
 _LONGEST_HEADER, _SHORTEST_BLOCK = 16, 8  # bytes
 _SYNC = b"\xff"
 _MOST_PLACES, _MOST_HEADERS = 100_000, 8
-"""Places that are looked at, and headers among them whose blocks are, so that no crafted file takes long. A tail of
-sound has some hundred places, and rarely a header that is none."""
+"""Maximum positions and headers to check, so that crafted files do not take long. A tail of
+audio has some hundred positions, and rarely a false header."""
 
 
 def whole_flac(file: BinaryIO, seconds: float) -> BinaryIO:
-    """Return a FLAC file with a header that says how many samples there are.
+    """Return a FLAC file with a header that has the number of samples.
 
     Args:
         file: the file.
-        seconds: how much of it is needed.
+        seconds: needed length.
 
     Raises:
-        DataError: there is less in it than its header says, or its header does not say it and the last block is cut.
+        DataError: it has less than its header says, or the header lacks the length and the last block is cut.
     """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -57,12 +57,12 @@ def whole_flac(file: BinaryIO, seconds: float) -> BinaryIO:
 
 
 def _samples_to_the_end(file: BinaryIO, length: int, block: int) -> int | None:
-    """Return samples up to the end of the last block; None if it is cut or damaged.
+    """Return the number of samples up to the end of the last block; None if it is cut or damaged.
 
     Args:
         file: the file.
         length: of it, in bytes.
-        block: samples of every block but the last, where they are numbered.
+        block: samples of every block except the last, if blocks are numbered.
     """
     file.seek(max(length - _ID3V1, 0))
     end = length - _ID3V1 if file.read(3) == b"TAG" else length
@@ -85,7 +85,7 @@ def _samples_to_the_end(file: BinaryIO, length: int, block: int) -> int | None:
 
 
 def _end_by_header(head: memoryview, block: int) -> int | None:
-    """Return samples up to the end of a block, by its header; None where ``head`` is none."""
+    """Return the number of samples up to the end of a block by its header; None if ``head`` is not one."""
     if len(head) < _SHORTEST_BLOCK or head[1] & 0xFE != 0xF8:
         return None
     number, taken = _coded_number(head[4:])

@@ -1,7 +1,7 @@
-"""MPEG audio (MP3): how many frames a file holds, counted, and not as a header or the first bit rate have it.
+"""MPEG audio (MP3): count the frames of a file, instead of relying on a header or the first bit rate.
 
-A file of variable bit rate without a header of its own is as long as its first frame suggests, to a decoder that does
-not count. The headers are those that Xing and Fraunhofer's encoder write into a first frame without sound.
+Without a header, a decoder that does not count takes the length of a variable-bit-rate file from its first frame.
+The headers are those that Xing and Fraunhofer's encoder write into a first frame without sound.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def whole_mpeg(file: BinaryIO, seconds: float) -> BinaryIO:
 
     Args:
         file: the file.
-        seconds: how much of it is needed; frames behind that are not counted.
+        seconds: needed length; further frames are not counted.
 
     Raises:
-        DataError: it holds no frames, ends within one or before its header says, or changes its rate or channels.
+        DataError: it has no frames, ends within one or before its header says, or changes its rate or channels.
     """
     length = file.seek(0, os.SEEK_END)
     begin = _first_frame(file)
@@ -66,7 +66,7 @@ def whole_mpeg(file: BinaryIO, seconds: float) -> BinaryIO:
         file.seek(0)
         if file.read(3) == b"ID3":  # of another format, as far as is known
             return file
-        raise DataError("cannot be decoded as audio (no frames of MPEG audio that tell their bit rate)")
+        raise DataError("cannot be decoded as audio (no MPEG audio frames with a known bit rate)")
     place, frame = begin
     file.seek(place)
     stated = _stated(file.read(frame.size))

@@ -1,7 +1,7 @@
-"""Ogg: the streams that follow one another in a file, and pages that are damaged or gone. The format is RFC 3533's.
+"""Ogg: consecutive streams in a file, and damaged or missing pages. The format is RFC 3533's.
 
-A decoder leaves out a page that does not agree with its checksum, and libsndfile stops where the first of several
-streams ends; neither is told.
+A decoder skips a page with a wrong checksum, and libsndfile stops at the end of the first of several
+streams; neither raises an error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Page(NamedTuple):
 
 @dataclass
 class _Link:
-    """Streams side by side, from their first pages to their last."""
+    """Parallel streams, from their first pages to their last."""
 
     start: int
     open: dict[int, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def links_of(file: BinaryIO, seconds: float) -> list[BinaryIO]:
 
     Args:
         file: the file.
-        seconds: how much of it is needed; pages behind that are not looked at.
+        seconds: needed length; further pages are not checked.
 
     Raises:
         DataError: a page is damaged or missing, a stream does not end, or there are more than 1,000.
@@ -83,7 +83,7 @@ def links_of(file: BinaryIO, seconds: float) -> list[BinaryIO]:
             link = _Link(page.start)
             starts.append(page.start)
             if len(starts) > _MOST_LINKS:
-                raise DataError(f"holds more than {_MOST_LINKS} streams after one another")
+                raise DataError(f"contains more than {_MOST_LINKS} consecutive streams")
         link.take(page)
         if before + link.seconds >= seconds:
             break
@@ -123,14 +123,14 @@ def _pages(file: BinaryIO) -> Iterator[_Page]:
             raise DataError("truncated, the file ends before the audio does")
         _, _, flags, position, stream, number, checksum, _ = _PAGE.unpack(head)
         if checksum != _checksum(head[:22] + bytes(4) + head[26:] + table + content):
-            raise DataError("damaged, a page of the Ogg stream does not agree with its checksum")
+            raise DataError("damaged, a page of the Ogg stream has a wrong checksum")
         end = place + len(head) + len(table) + len(content)
         yield _Page(place, end, flags, position, stream, number, content)
         place = end
 
 
 def _next_page(file: BinaryIO, place: int) -> int | None:
-    """Return where the next page begins, behind what belongs to none."""
+    """Return the position of the next page, skipping other content."""
     while True:
         file.seek(place)
         content = file.read(_SKIPPED)

@@ -1,4 +1,4 @@
-"""FFmpeg, through PyAV: decodes what libsndfile does not know, such as AAC, ALAC, WMA and WebM."""
+"""FFmpeg, through PyAV: decode formats that libsndfile does not support, such as AAC, ALAC, WMA and WebM."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 Block = npt.NDArray[np.float32]
 
-_LOOKED_THROUGH = 1 << 20  # bytes at either end, for what describes the tracks
+_LOOKED_THROUGH = 1 << 20  # bytes at either end to search for descriptions of tracks
 _LOST = 0.05
 """Seconds by which the audio may be shorter than its container says: what an encoder adds at either end."""
 
 
 def name_of(file: BinaryIO, kind: FileKind) -> str:
-    """Return what a message says that a file holds."""
+    """Return the description of a file's content for messages."""
     if kind.demuxer != "mov":
         return kind.name
     file.seek(0)
@@ -37,7 +37,7 @@ class SecondDecoder:
 
     Args:
         file: open for reading; it stays open.
-        kind: what it holds; only that format is tried, so that no playlist or other file is opened.
+        kind: its format; only that one is tried, so that no playlist or other file is opened.
 
     Raises:
         MissingError: PyAV is not installed.
@@ -62,7 +62,7 @@ class SecondDecoder:
         tracks = self._container.streams.audio
         if len(tracks) != 1:
             self.close()
-            raise DataError(f"holds {self._held} with {len(tracks) or 'no'} audio tracks; give it one")
+            raise DataError(f"contains {self._held} with {len(tracks) or 'no'} audio tracks; one is needed")
         self._track = tracks[0]
         if self._track.codec_context is None:
             self.close()
@@ -72,7 +72,7 @@ class SecondDecoder:
 
     @property
     def stated(self) -> float | None:
-        """Seconds of audio that the container says it has; None where it does not say."""
+        """Duration in seconds stated by the container; None if not stated."""
         if self._bare:  # frames without a container, whose length FFmpeg guesses
             return None
         if self._track.duration and self._track.time_base:
@@ -100,7 +100,7 @@ class SecondDecoder:
             raise self._undecodable(error) from None
 
     def lacks(self, frames: int) -> bool:
-        """Return whether the file ended before the audio that its container states, where ``frames`` were decoded."""
+        """Return whether the file ended before the audio that its container states, if ``frames`` were decoded."""
         return self.stated is not None and frames / self.rate < self.stated - _LOST
 
     def close(self) -> None:

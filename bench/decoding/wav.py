@@ -1,4 +1,4 @@
-"""WAV: whether the sizes in its header agree with the file. Many writers leave them as they were before the audio."""
+"""WAV: check the sizes in the header against the file, as many writers do not update them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PADDING = 1 << 16  # zero bytes that may follow
 
 
 def placeholder(size: int) -> bool:
-    """Whether a size of 32 bits is what a writer puts that does not know it: nearly a signed or unsigned maximum."""
+    """Return whether a 32-bit size is a placeholder for unknown: nearly a signed or unsigned maximum."""
     return 0x7FFF_E000 <= size <= 0x8000_1000 or size >= 0xFFFF_E000
 
 
 def whole_wav(file: BinaryIO) -> BinaryIO:
-    """Return a RIFF file as libsndfile reads all its audio, with the size of it mended where it is 0.
+    """Return a RIFF file such that libsndfile reads all its audio, with a size of 0 corrected.
 
     Raises:
-        DataError: the file ends before the audio, or goes on behind it with something else than chunks.
+        DataError: the file ends before the audio, or is followed by data that are not chunks.
     """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -50,7 +50,7 @@ def whole_wav(file: BinaryIO) -> BinaryIO:
         return file
     if size:
         raise DataError(
-            f"its header counts {size} bytes of audio, and {left} more follow that are no chunk; write its header anew"
+            f"its header counts {size} bytes of audio, and {left} more follow that are not a chunk; rewrite its header"
         )
     file.seek(0)
     return _spliced(file, file.read(place - 4) + struct.pack(f"{order}I", min(there, 0xFFFF_FFFF)), place)

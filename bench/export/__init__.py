@@ -1,1 +1,1 @@
-"""A run in forms that other programs read."""
+"""Export runs for other programs."""

@@ -58,16 +58,16 @@ _TYPES = {"string": "sc:Text", "Int64": "sc:Integer", "int64": "sc:Integer", "fl
 def croissant(
     name: str, description: str, licence: str, metadata: tuple[str, str], columns: Mapping[str, tuple[str, str]]
 ) -> dict[str, Any]:
-    """Return the metadata of a dataset of clips that lies beside a table of them.
+    """Return the metadata of a dataset of clips with a table beside them.
 
     The audio is a set of files that the table names by path: loaders of Croissant decode few formats, and none FLAC.
 
     Args:
-        name: of the dataset.
-        description: in words.
-        licence: the hub's identifier of the clips' licence; ``other`` where nobody said, and then it is left out.
+        name: name of the dataset.
+        description: description in words.
+        licence: the hub's identifier of the clips' licence; ``other`` if unknown, which is omitted.
         metadata: name of the Parquet file with the table, and its SHA-256.
-        columns: by name, the type that pandas gives a column of the table, and what it is in words.
+        columns: pandas type and description of each column by name.
     """
     file, sha256 = metadata
     ids: dict[str, str] = {}

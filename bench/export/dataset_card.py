@@ -1,4 +1,4 @@
-"""The README of an exported dataset: a header that the Hugging Face hub reads, and what a listener should know."""
+"""The README of an exported dataset: a header that the Hugging Face hub reads, and information for listeners."""
 
 from __future__ import annotations
 

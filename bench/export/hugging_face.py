@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 METADATA = "metadata.parquet"
 CARD = "README.md"
 CROISSANT = "croissant.json"
-_MARK = ".tunebench-export.json"  # says that a folder is ours, and which audio in it
+_MARK = ".tunebench-export.json"  # marks a folder as ours, with its audio files
 _AUDIO = re.compile(r"audio/[0-9a-f]{2}/[0-9a-f]{16}\.flac")
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """How many clips the folder holds now, how many planned ones were not made, how many older ones were removed."""
+    """Numbers of clips in the folder, of planned clips not made, and of removed older ones."""
 
     clips: int
     lacking: int
@@ -59,20 +59,20 @@ def export(
     licence: str = "other",
     progress: ProgressOption = None,
 ) -> Exported:
-    """Write the made clips of a run as a dataset; an older export in the folder is brought up to date.
+    """Write the made clips of a run as a dataset; an older export in the folder is updated.
 
-    The metadata and the card come last, so that a folder that has them is whole.
+    The metadata and the card are written last, so that a folder with them is complete.
 
     Args:
         run: a run folder.
         folder: a new or empty folder, or an earlier export.
         models: only these models' clips.
         licence: the hub's identifier of the licence of the clips, such as ``cc-by-4.0``.
-        progress: shows how far it is.
+        progress: receives the progress.
 
     Raises:
-        UsageError: no such run or model, something else is in the folder, or the disk does not take it.
-        DataError: no clip is made, or the audio of one is gone, damaged or another's.
+        UsageError: no such run or model, the folder has other content, or cannot be written to.
+        DataError: no clip is made, or the audio of one is missing, damaged or different.
     """
     if not _LICENCE.fullmatch(licence):
         raise UsageError(
@@ -107,7 +107,7 @@ def export(
         _remove(folder, gone)
         _mark(folder, set(files.values()))
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command goes on") from error
+        raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command resumes") from error
     return Exported(len(table), planned - len(table), len(gone))
 
 
@@ -115,7 +115,7 @@ def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows of the clips that are exported, with their files' names in the dataset first."""
     table = table[table["file"].isin(list(files))]
     table.insert(0, "file_name", table["file"].map(files).astype("string"))
-    # A reason may be another model's, and whether a clip was made is no question here.
+    # A reason column may belong to another model, and all exported clips are made.
     empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
     return table.drop(columns=["file", "state", *empty])
 
@@ -123,7 +123,7 @@ def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
 def _croissant(
     run: Path, suite: str, licence: str, content: bytes, cells: Sequence[Cell], table: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return the Croissant metadata of the exported table, whose file has this content."""
+    """Return the Croissant metadata of the exported table with this file content."""
     meanings = column_meanings(cells, list(table.columns))
     meanings["file_name"] = "path of the clip's audio beside this file"
     columns = {name: (str(table[name].dtype), meanings.get(name, "")) for name in table.columns}
@@ -144,30 +144,30 @@ def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip
 
 def _name(run: Path, clip: StoredClip) -> str:
     if not (run / clip.path).is_file():
-        raise DataError(f"{run}: {clip.path} is gone; 'tunebench run' makes it again")
+        raise DataError(f"{run}: {clip.path} is missing; make it again with 'tunebench run'")
     return f"audio/{clip.id[:2]}/{clip.id[:16]}.flac"
 
 
 def _ours(folder: Path) -> set[str]:
-    """The audio files that an earlier export left in a folder; none where there is no folder or nothing in it."""
+    """Return the audio files of an earlier export in a folder; empty if the folder is missing or empty."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return set()
     try:
         names = json.loads(read_bytes(folder / _MARK))["files"]
-        # Whoever wrote the list, nothing but what is named as ours is removed.
+        # Even if the list was forged, only files with our names are removed.
         return {name for name in names if isinstance(name, str) and _AUDIO.fullmatch(name)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{folder} holds something else than an export of tunebench; name a new folder") from None
+        raise UsageError(f"{folder} is not an export of tunebench; name a new folder") from None
 
 
 def audio_of(folder: Path) -> list[str]:
     """Return the audio files of an exported dataset, relative to its folder.
 
     Raises:
-        UsageError: the folder is none.
+        UsageError: the folder is not an export.
     """
     if not (folder / _MARK).is_file():
-        raise UsageError(f"{folder} is no export of tunebench")
+        raise UsageError(f"{folder} is not an export of tunebench")
     return sorted(_ours(folder))
 
 

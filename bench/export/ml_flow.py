@@ -22,7 +22,7 @@ _TRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _REFUSED = frozenset({"INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST"})
 _KEY = "tunebench.key"
 _GROUP = "tunebench.run"
-_NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # what a name in MLflow may not hold
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # characters not allowed in MLflow names
 _LONGEST_NAME, _LONGEST_VALUE, _AT_ONCE = 250, 6000, 100  # characters, characters, parameters of a request
 
 
@@ -35,22 +35,22 @@ def log_to_mlflow(
 ) -> list[LoggedRow]:
     """Log each row of a run as a run of an experiment, tagged with the benchmark run.
 
-    Where it goes is what MLflow's own environment says (``MLFLOW_TRACKING_URI`` and what belongs to it). The same row
-    is the same run there: a second export brings it up to date. Characters that MLflow's names cannot hold become
+    The target is set by MLflow's environment variables (``MLFLOW_TRACKING_URI`` and others). The same row
+    is the same run there: a second export updates it. Characters not allowed in MLflow's names become
     ``_`` (``kad@2`` is ``kad_2``); the exact names are in ``leaderboard.json``.
 
     Args:
         run: a run folder.
-        experiment: its name; made where there is none.
-        models: only these rows; all where none is named.
-        audio: how many clips of each row to take along.
-        progress: shows how far it is.
+        experiment: its name; created if missing.
+        models: only these rows; all if empty.
+        audio: number of clips to upload per row.
+        progress: receives the progress.
 
     Raises:
         MissingError: mlflow is not installed.
         UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or the server refuses it, or there is no such
             kind of server.
-        TransientError: it cannot be reached; the same call goes on.
+        TransientError: it cannot be reached; the same call resumes.
     """
     try:
         import mlflow
@@ -72,19 +72,19 @@ def log_to_mlflow(
     except (MlflowException, OSError) as error:
         where, said = _without_login(str(mlflow.get_tracking_uri())), plain_line(_without_login(str(error)), 300)
         if getattr(error, "error_code", "") in _REFUSED:
-            raise UsageError(f"MLflow at {where} refuses it ({said})") from None
-        raise TransientError(f"not logged to MLflow at {where} ({said}); the same command goes on") from None
+            raise UsageError(f"MLflow at {where} refused the export ({said})") from None
+        raise TransientError(f"not logged to MLflow at {where} ({said}); the same command resumes") from None
     return logged
 
 
 def _without_login(text: str) -> str:
-    """Return text without the names and passwords that addresses in it may hold."""
+    """Return text without user names and passwords in URLs."""
     return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 @contextmanager
 def _few_tries() -> Iterator[None]:
-    """Give up a server that cannot be reached after a quarter of a minute, unless the user says how often to try."""
+    """Stop trying an unreachable server after 15 seconds, unless the user set the number of retries."""
     if _TRIES in os.environ:
         yield
         return
@@ -108,7 +108,7 @@ def _log(client: Any, experiment: str, row: TrackedRow) -> str:
     entries = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in flat_names(dict(_flat(lasting))).items()]
     for first in range(0, len(entries), _AT_ONCE):
         client.log_batch(id, params=entries[first : first + _AT_ONCE])
-    # The end of the benchmark is no time of its own: the step is 0 each time, and the last value counts.
+    # Use step 0 each time, so that the last value counts.
     metrics = [Metric(name, float(value), run.info.start_time, 0) for name, value in flat_names(row.numbers).items()]
     about = {"version": row.config["tunebench"], "protocol": row.config["protocol"]["id"]}
     tags = {_GROUP: row.group, **{f"tunebench.{name}": value for name, value in about.items()}}
@@ -123,7 +123,7 @@ def _log(client: Any, experiment: str, row: TrackedRow) -> str:
 
 
 def flat_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values under names that MLflow takes, each its own.
+    """Return the values under unique names that MLflow accepts.
 
     >>> flat_names({"kad@2": 1.5, "kad#2": 2.0})
     {'kad_2': 1.5, 'kad_2-2': 2.0}
@@ -139,7 +139,7 @@ def flat_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested tables as one, with dots between names; a list is a value, as JSON."""
+    """Yield a nested mapping flattened, with dotted names; lists become JSON."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name}.")

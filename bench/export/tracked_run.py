@@ -1,4 +1,4 @@
-"""What experiment trackers are told of a run: for each row what it is, its numbers, clips, and some audio."""
+"""Data of a run for experiment trackers: identity, numbers, clips, and some audio of each row."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SHOWN = ("value", "low", "high", "n", "rank_best", "rank_worst")
 
 @dataclass(frozen=True)
 class TrackedRow:
-    """A row of a run, which trackers hold as a run of its own.
+    """A row of a run, which is a separate run in trackers.
 
     Attributes:
-        key: of the row in its run and protocol: the same export again is the same run to a tracker.
-        group: the run that it is a row of.
+        key: key of the row in its run and protocol, so that a repeated export updates the same tracker run.
+        group: the benchmark run.
         label: its name.
         config: protocol, suite, duration, identity and provenance of the model, as nested tables.
         numbers: by ``METRIC`` its value over all prompts, and by ``METRIC.low``, ``.high``, ``.n``, ``.rank_best`` and
-            ``.rank_worst`` what belongs to it; what is not known is left out.
+            ``.rank_worst`` related values; unknown ones are omitted.
         leaderboard: the row's records, as `bench.leaderboard.render.records` has them, also by genre where prompts have
             one.
         clips: one row a planned clip, as `bench.scores.clip_table.clip_table`.
@@ -56,12 +56,12 @@ def tracked_rows(run: StrPath, models: Collection[str] = (), audio: int = 0) -> 
 
     Args:
         run: a run folder.
-        models: only these; all where none is named.
-        audio: how many clips of each row to take along, spread over the prompts.
+        models: only these; all if empty.
+        audio: number of clips to upload per row, spread over the prompts.
 
     Raises:
         UsageError: no such run or model, or nothing is scored in it.
-        DataError: a clip's audio is gone, or the database is damaged.
+        DataError: a clip's audio is missing, or the database is damaged.
     """
     run = Path(run)
     with Store.read(run) as store:
@@ -131,5 +131,5 @@ def _audio(run: Path, clips: list[StoredClip], most: int) -> Iterator[tuple[Path
         clip = clips[place * len(clips) // number]
         path = run / clip.path
         if not path.is_file():
-            raise DataError(f"{run}: {clip.path} is gone; 'tunebench run' makes it again")
+            raise DataError(f"{run}: {clip.path} is missing; make it again with 'tunebench run'")
         yield path, f"{clip.model}, {clip.prompt}, seed {clip.seed}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoggedRow:
-    """A row that a tracker holds now: its label, and the address or folder it lies at."""
+    """A logged row: its label, and its URL or folder."""
 
     label: str
     place: str
@@ -36,21 +36,21 @@ def log_to_wandb(
 ) -> list[LoggedRow]:
     """Log each row of a run as a run of a project, grouped under the benchmark run.
 
-    Where it goes, and with whose key, is what wandb's own environment and login say (``WANDB_MODE``, ``WANDB_DIR``,
-    ``WANDB_API_KEY``). The same row is the same run there: a second export brings it up to date.
+    The target and the key are set by wandb's environment variables and login (``WANDB_MODE``, ``WANDB_DIR``,
+    ``WANDB_API_KEY``). The same row is the same run there: a second export updates it.
 
     Args:
         run: a run folder.
         project, entity: of Weights & Biases.
-        models: only these rows; all where none is named.
-        audio: how many clips of each row to take along.
-        progress: shows how far it is.
+        models: only these rows; all if empty.
+        audio: number of clips to upload per row.
+        progress: receives the progress.
 
     Raises:
         MissingError: wandb is not installed.
-        UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or nobody is logged in, or the project is
+        UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or there is no login, or the project is
             refused.
-        TransientError: the server cannot be reached; the same call goes on.
+        TransientError: the server cannot be reached; the same call resumes.
     """
     try:
         import wandb
@@ -70,7 +70,7 @@ def log_to_wandb(
                 ) from None
             except (wandb.errors.Error, OSError) as error:
                 raise TransientError(
-                    f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
+                    f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command resumes"
                 ) from None
             progress.advance(1)
     return logged

@@ -1,1 +1,1 @@
-"""What is installed here: list it, try it, and say what is missing."""
+"""Installed plugins: list them, try them, and report what is missing."""

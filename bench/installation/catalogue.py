@@ -1,4 +1,4 @@
-"""What can be named: every plugin that is installed here, with its parameters, and the prompts of a suite."""
+"""Catalog of installed plugins with their parameters, and of a suite's prompts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from bench.installation.readiness import named
 def catalogue(kind: Kind) -> list[dict[str, Any]]:
     """Return a record for each name of one kind.
 
-    ``kind``, ``name``, ``package`` and ``target`` say what it is and who declares it; ``summary`` is the beginning of
-    its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
+    ``kind``, ``name``, ``package`` and ``target`` identify it and its package; ``summary`` is the beginning of
+    its documentation; ``usable`` is whether it could be imported, and if not, ``summary`` says why.
     ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is
     ``required``, its ``default``, for a required one an ``example``, in YAML, where the plugin gives one, its ``type``
     in words, and what the ``doc`` of the class says of it; both are empty where nothing is known. ``front_end`` says
@@ -50,8 +50,8 @@ def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
     ``kind`` and ``plugin`` say what it is a parameter of; the others are those of ``params`` in `catalogue`.
 
     Raises:
-        UsageError: nothing has that name, or nothing of that name takes parameters.
-        MissingError, UsageError: what has the name cannot be imported; the message says why.
+        UsageError: no plugin has that name, or none with parameters.
+        MissingError, UsageError: the plugin cannot be imported; the message says why.
     """
     kinds: tuple[Kind, ...] = ("model", "metric", "embedder")
     if name is None:
@@ -61,7 +61,7 @@ def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
     of_file = ".py:" in name
     if not wanted and not of_file:
         names = [other for kind in kinds for other in declared(kind)]
-        raise UsageError(f"nothing that takes parameters is called '{name}'{suggestion(short_name(name), names)}")
+        raise UsageError(f"no plugin with parameters is called '{name}'{suggestion(short_name(name), names)}")
     found = []
     for plugin in [find(kind, name) for kind in wanted or kinds[:1]]:
         thing = load(plugin)
@@ -75,7 +75,7 @@ def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
 
 
 def _kind_of(thing: type) -> str:
-    """Return what a class in somebody's file is."""
+    """Return the kind of a class in a plugin file."""
     return (
         "metric"
         if issubclass(thing, ClipMetric | SetMetric)
@@ -86,7 +86,7 @@ def _kind_of(thing: type) -> str:
 
 
 def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
-    """Return a record for each prompt of a suite: ``id``, ``text``, and what else it has or None."""
+    """Return a record for each prompt of a suite: ``id``, ``text``, and its other fields or None."""
     return [
         {
             "id": prompt.id,
@@ -102,7 +102,7 @@ def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
 
 
 def as_yaml(value: Any) -> str:
-    """Return a value as it is written in a configuration, in one line.
+    """Return a value as one line of YAML.
 
     >>> as_yaml(None), as_yaml("a: b"), as_yaml([1, 2.5])
     ('null', "'a: b'", '[1, 2.5]')
@@ -117,7 +117,7 @@ def _described(plugin: Plugin) -> dict[str, Any]:
     except TunebenchError as error:
         return _unusable(f"cannot be used: {error}")
     except (TypeError, ValueError) as error:  # a constructor whose signature cannot be read
-        return _unusable(f"cannot be used: its parameters are not known ({error})")
+        return _unusable(f"cannot be used: its parameters are unknown ({error})")
     text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("`", "")
     arrow = {"higher": "↑", "lower": "↓"}.get(str(getattr(thing, "direction", "")), "")
     unit = " ".join(part for part in (str(getattr(thing, "unit", "")), arrow) if part)
@@ -135,7 +135,7 @@ def _unusable(problem: str) -> dict[str, Any]:
 
 
 def _version(thing: Any) -> int | None:
-    """Of a class; that of a suite is known when its function is called."""
+    """Return the version of a class; that of a suite is known only when its function is called."""
     version = getattr(thing, "version", None)
     return version if isinstance(version, int) else None
 

@@ -1,4 +1,4 @@
-"""What this machine and installation can do."""
+"""Report what this machine and installation can run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
 def diagnose() -> dict[str, dict[str, str]]:
     """Return sections of facts in plain words: machine, devices, packages, and the plugins of each kind.
 
-    Of plugins they are what `bench.installation.readiness.readiness` says.
+    For plugins, see `bench.installation.readiness.readiness`.
     """
     return {
         "machine": _machine(),
@@ -38,7 +38,7 @@ def _machine() -> dict[str, str]:
         here = Path.cwd()
         disk = f"{shutil.disk_usage(here).free / 1e9:.0f} GB in {here}"
     except OSError:
-        disk = "the working folder is gone"
+        disk = "the working folder was removed"
     memory, available = total_memory(), available_memory()
     sizes = [f"{memory / 1e9:.0f} GB"] if memory else ["not known"]
     if available is not None:
@@ -53,7 +53,7 @@ def _machine() -> dict[str, str]:
 
 
 def _devices() -> dict[str, str]:
-    """Return where neural models can run, with the memory there is."""
+    """Return devices for neural models, with their memory."""
     try:
         Path.cwd()  # torch's MKL ends the process where the working folder is gone
         import torch
@@ -80,7 +80,7 @@ def _devices() -> dict[str, str]:
 
 
 def _packages() -> dict[str, str]:
-    """Return versions of what tunebench requires, extras included."""
+    """Return versions of tunebench's dependencies, including extras."""
     facts = {}
     for requirement in requires("tunebench") or []:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]  # type: ignore[index]  # metadata always begins with a name

@@ -1,4 +1,4 @@
-"""What the parameters of plugins mean: their types in words, and what the documentation of their class says of them."""
+"""Descriptions of plugin parameters: types in words, and docstrings."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: \([^)]*\))?: (.*)$")
 
 
 def types_of(factory: Any) -> dict[str, str]:
-    """Return the types of the parameters of a class, by name, as a configuration has them: ``number | null``.
+    """Return the types of the parameters of a class, by name, as in a configuration: ``number | null``.
 
-    What has no type, or one that can only be told to a type checker, is left out or stays as it is written.
+    Parameters without a type are omitted; types only for type checkers are left as written.
     """
     hints: dict[str, Any] = {}
     for owner in (factory, getattr(factory, "__init__", None)):
@@ -43,7 +43,7 @@ def types_of(factory: Any) -> dict[str, str]:
 
 
 def docs_of(factory: Any) -> dict[str, str]:
-    """What the ``Args:`` in the documentation of a class, of its constructor or of its bases say, by parameter."""
+    """Return the ``Args:`` entries of a class, its constructor and its bases, by parameter."""
     found: dict[str, str] = {}
     for owner in reversed(getattr(factory, "__mro__", (factory,))):
         for documented in (owner, vars(owner).get("__init__")):
@@ -52,7 +52,7 @@ def docs_of(factory: Any) -> dict[str, str]:
 
 
 def _arguments(text: str) -> dict[str, str]:
-    """Return the entries of the section of arguments in a docstring, in the style that Google has."""
+    """Return the entries of the section of arguments in a docstring, in Google style."""
     section = _SECTION.search(text)
     if not section:
         return {}
@@ -77,7 +77,7 @@ def _arguments(text: str) -> dict[str, str]:
 
 
 def _type_text(hint: Any) -> str:
-    """Return a type in the words of YAML."""
+    """Return a type in YAML terms."""
     if isinstance(hint, str):
         return hint
     if hint in _WORDS:

@@ -1,4 +1,4 @@
-"""Whether plugins can be used here, as far as can be tried at once: without network, and without making anything."""
+"""Check whether plugins can be used here, without network and without making anything."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CONTRACTS: dict[Kind, tuple[type, ...]] = {
 
 
 def readiness(kind: Kind) -> dict[str, str]:
-    """For each name of one kind ``ready``, or what is missing, in words.
+    """Return for each name of one kind ``ready``, or what is missing.
 
-    ``ready`` is what was imported, found all that its ``require`` asks for, took its default parameters, and has its
-    weights here. An ambiguous name says who declares it, and is followed by the names that mean one of them.
+    ``ready`` means: it was imported, its ``require`` passed, its default parameters work, and its
+    weights are here. An ambiguous name lists its packages, followed by the unambiguous names.
     """
     return {name: _tried(plugin) if plugin else problem for name, plugin, problem in named(kind)}
 
 
 def named(kind: Kind) -> Iterator[tuple[str, Plugin | None, str]]:
-    """Yield every name of one kind: with the plugin that it means, or else with the reason why it means none."""
+    """Yield every name of one kind: with its plugin, or else the reason why it has none."""
     for name, plugins in declared(kind).items():
         if len(plugins) == 1:
             yield name, plugins[0], ""
@@ -52,7 +52,7 @@ def named(kind: Kind) -> Iterator[tuple[str, Plugin | None, str]]:
 
 
 def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:
-    """Return ``ready``, or what is wrong with a plugin that is made with some parameters."""
+    """Return ``ready``, or the problem with a plugin created with some parameters."""
     try:
         if plugin.kind in ("suite", "reference"):
             _try_function(plugin)
@@ -66,7 +66,7 @@ def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:
 
 
 def _try_function(plugin: Plugin) -> None:
-    """Raise what is wrong with a suite or a reference."""
+    """Raise the problem with a suite or a reference."""
     made = load(plugin)()
     if plugin.kind == "suite" and not isinstance(made, PromptSuite):
         raise UsageError(f"{plugin.target} returns a {type(made).__name__}, not a bench.PromptSuite")
@@ -75,7 +75,7 @@ def _try_function(plugin: Plugin) -> None:
 
 
 def _try_class(plugin: Plugin, params: Mapping[str, Any]) -> None:
-    """Raise what is wrong with a model, metric or embedder."""
+    """Raise the problem with a model, metric or embedder."""
     contracts = CONTRACTS[plugin.kind]
     kind = load_class(plugin, *contracts)
     if hasattr(kind, "require"):

@@ -1,1 +1,1 @@
-"""Whether the clips of a run lie nearer to what a model was trained on than to what was held out."""
+"""Memorization: compare how near clips are to training music and to held-out music."""

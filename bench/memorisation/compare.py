@@ -1,4 +1,4 @@
-"""Compare the clips of a run with a dataset of which it is known what was trained on and what was held out."""
+"""Compare the clips of a run with a dataset whose training and held-out recordings are known."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def compare(
     pairs: int = 5,
     progress: Progress | None = None,
 ) -> list[AuditRecord]:
-    """Compare how near clips lie to recordings trained on and to those held out.
+    """Compare how near clips are to training recordings and to held-out ones.
 
     Args:
-        run: whose clips are compared; those that nobody has embedded yet are embedded now.
+        run: the run with the clips; those without embeddings are embedded now.
         rows: of the run, at least one with known halves.
         dataset: the recordings, both halves.
         pairs: how many suspicious clips of each row to list.
-        progress: shows how far it is.
+        progress: receives the progress.
 
     Returns:
-        A record for each way in which rows have the recordings divided.
+        A record for each division of the recordings among the rows.
 
     Raises:
         UsageError: there is nothing to compare.
         DataError: too much of the dataset cannot be embedded.
-        MissingError: what the embedder needs is not installed.
+        MissingError: a dependency of the embedder is not installed.
     """
     progress = progress or Silent()
     labels = [row.label for row in rows]
     divided = {halves: _within(dataset, halves) for halves in dict.fromkeys(row.halves for row in rows) if halves}
     if not divided:
-        raise UsageError(f"nothing says what {', '.join(labels)} was trained on; name a card with --adapter-card")
+        raise UsageError(f"the training data of {', '.join(labels)} are unknown; name a card with --adapter-card")
     view, clips = embed_clips(run, labels, progress)
     if not clips:
-        raise UsageError(f"{run.folder} holds no clip of {', '.join(labels)} that can be embedded")
+        raise UsageError(f"{run.folder} has no clip of {', '.join(labels)} that can be embedded")
     embedded = embed_dataset(run, dataset, view.band, progress)
     comparison = _Comparison(run.embedder_name, view.text, clips, embedded)
     return [
@@ -62,10 +62,10 @@ def compare(
 
 
 def _within(dataset: AuditedDataset, halves: Halves) -> Halves:
-    """The part of the halves that the dataset holds; where nothing is known to be held out, all that is not trained on.
+    """Return the halves within the dataset; if no held-out ones are known, all recordings not trained on.
 
     Raises:
-        UsageError: nothing of either half is in it.
+        UsageError: a half has no recording in it.
     """
     there = frozenset(file.content for file in dataset.files)
     train = halves.train & there
@@ -84,14 +84,14 @@ def _within(dataset: AuditedDataset, halves: Halves) -> Halves:
 
 
 class _Comparison:
-    """Clips and files with their similarities, shape (clips, files), whatever way the files are divided."""
+    """Clips and files with their similarities, shape (clips, files), for any division of the files."""
 
     def __init__(self, embedder: str, view: str, clips: Sequence[EmbeddedClip], files: EmbeddedDataset) -> None:
         self._embedder, self._view, self._clips, self._files = embedder, view, clips, files
         self._similarities = similarities([clip.vectors for clip in clips], files)
 
     def record(self, halves: Halves, labels: Sequence[str], tuned: Mapping[str, str | None], pairs: int) -> AuditRecord:
-        """Return the rows ``labels``, of which ``tuned`` were trained on these halves, each with its base."""
+        """Return the rows ``labels``, with those in ``tuned`` trained on these halves, each with its base."""
         groups, trained = _divide(halves, self._files)
         columns = np.stack([self._similarities[:, group].max(axis=1) for group in groups], axis=1)
         places = {label: [p for p, clip in enumerate(self._clips) if clip.clip.model == label] for label in labels}
@@ -125,7 +125,7 @@ class _Comparison:
         }
 
     def _pair(self, clip: EmbeddedClip, suspect: Suspect, group: list[int]) -> PairRecord:
-        """A clip beside the file of a recording that it is nearest to; times are where windows begin, in seconds."""
+        """Return a clip with its nearest recording's file; times are starts of windows in seconds."""
         own = similarities([clip.vectors], (self._files.vectors(place) for place in group))[0]
         place = group[int(own.argmax())]
         vectors, file = self._files.vectors(place), self._files.files[place]

@@ -1,8 +1,8 @@
-"""Memorisation: do clips lie nearer to the music that a model was trained on than to music that was held out?
+"""Memorization: are clips nearer to a model's training music than to held-out music?
 
 A clip is as similar to a recording as its best-matching window is to any window of it: the cosine of their embeddings.
-What counts is the most similar recording of either kind. The nearest of many is nearer than the nearest of few, by
-chance alone, so the two are taken among equally many recordings: s, as many as there are of the rarer kind. Of the
+The most similar recording of either kind is used. The nearest of many is nearer than the nearest of few by
+chance, so both are taken among equally many recordings: s, as many as there are of the rarer kind. Of the
 other kind, with n recordings, it is the mean over all its subsets of s, exactly: the k-th smallest of n values is the
 largest of a random subset with probability C(k−1, s−1) / C(n, s). The difference is then 0 on average for clips that
 know nothing of the split, if that was drawn at random, whatever n and s are.
@@ -29,17 +29,17 @@ from bench.stats import stratified_t_interval
 Array = npt.NDArray[np.float64]
 
 MIN_PROMPTS = 4
-"""As many prompts are needed to say how sure a value is."""
+"""Minimum number of prompts for an interval."""
 
 RESPLITS = 999
 SEED = 0
-"""Of the random re-splits: any two models are tested by the same ones."""
+"""Seed of the random re-splits, the same for all models."""
 
 _ROUNDING = 1e-6  # of a cosine of float32 vectors
 
 
 def similarities(clips: Sequence[Vectors], recordings: Iterable[Vectors]) -> Array:
-    """Similarity of each clip to each recording, in [−1, 1], shape (clips, recordings).
+    """Compute the similarity of each clip to each recording, in [−1, 1], shape (clips, recordings).
 
     Args:
         clips, recordings: embeddings, each of shape (windows ≥ 1, dimension); one recording is in memory at a time.
@@ -51,7 +51,7 @@ def similarities(clips: Sequence[Vectors], recordings: Iterable[Vectors]) -> Arr
 
 
 def best_windows(clip: Vectors, recording: Vectors) -> tuple[int, int]:
-    """Return which window of a clip and which of a recording are most similar, each of shape (windows, dimension)."""
+    """Return the most similar windows of a clip and a recording, each of shape (windows, dimension)."""
     matrix = _unit(clip) @ _unit(recording).T
     row, column = np.unravel_index(matrix.argmax(), matrix.shape)
     return int(row), int(column)
@@ -67,7 +67,7 @@ def _unit(vectors: Vectors) -> Array:
 def largest_odds(n: int, size: int) -> Array:
     """Probability that the k-th smallest of n values is the largest of a random subset, for k = 1 … n, shape (n,).
 
-    C(k−1, size−1) / C(n, size), by the ratio of neighbours, which never overflows.
+    C(k−1, size−1) / C(n, size), by the ratio of neighbors, which never overflows.
 
     Raises:
         ValueError: not 1 ≤ size ≤ n.
@@ -84,21 +84,21 @@ def largest_odds(n: int, size: int) -> Array:
 
 
 def expected_largest(values: npt.ArrayLike, size: int) -> Array:
-    """Return mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…)."""
+    """Return the mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…)."""
     ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
     largest: Array = ordered @ largest_odds(ordered.shape[-1], size)
     return largest
 
 
 def trained_nearer(trained: npt.ArrayLike, held_out: npt.ArrayLike) -> Array:
-    """Return probability that the most similar of equally many recordings is one trained on, a tie counting half.
+    """Return the probability that the most similar of equally many recordings is a training one; ties count half.
 
     Args:
         trained: similarities, shape (clips, n).
         held_out: shape (clips, m); the larger of both is averaged over all its subsets of min(n, m).
 
     Returns:
-        Shape (clips,), in [0, 1]; ½ on average for clips that know nothing of the split.
+        Shape (clips,), in [0, 1]; ½ on average for clips independent of the split.
     """
     a, b = np.asarray(trained, dtype=np.float64), np.asarray(held_out, dtype=np.float64)
     if a.shape[1] < b.shape[1]:
@@ -112,7 +112,7 @@ def trained_nearer(trained: npt.ArrayLike, held_out: npt.ArrayLike) -> Array:
 class CopyingEstimate(NamedTuple):
     """A mean over prompts with its 95 % interval.
 
-    ``low`` and ``high`` are None where ``reason`` says why. ``p`` is one-sided: the share of random re-splits of the
+    ``low`` and ``high`` are None if ``reason`` says why. ``p`` is one-sided: the share of random re-splits of the
     recordings, the real one among them, that give a value as high. It covers which recordings happened to be held out;
     the interval takes these as given, and covers which prompts were asked.
     """
@@ -166,15 +166,15 @@ class Audit:
 
     @cached_property
     def nearest_held_out(self) -> Array:
-        """The same for those held out."""
+        """Expected similarity to the nearest of `size` held-out recordings, shape (clips,)."""
         return expected_largest(self.similarities[:, ~self.trained], self.size)
 
     def mean(self, values: Array) -> float:
-        """Return mean over prompts of the mean over clips of values, shape (clips,)."""
+        """Return the mean over prompts of the mean over clips of values, shape (clips,)."""
         return float(values @ self._weights(np.unique(self.prompts)))
 
     def excess(self) -> CopyingEstimate:
-        """By how much clips are more similar to the nearest recording trained on than to the nearest held out."""
+        """The excess similarity to the nearest training recording over the nearest held-out one."""
         values = self.nearest_trained - self.nearest_held_out
         known = np.unique(self.prompts)
         return _judged(self._means(values, known), self._strata(known), self.resplits @ self._weights(known))
@@ -189,7 +189,7 @@ class Audit:
         return found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
 
     def excess_over(self, base: Audit) -> CopyingEstimate | None:
-        """The excess less that of another model on the same recordings, paired by prompt; None if they share none."""
+        """Return the excess minus another model's on the same recordings, paired by prompt; None if none are shared."""
         shared = np.intersect1d(self.prompts, base.prompts)
         if not len(shared):
             return None
@@ -204,7 +204,7 @@ class Audit:
         nearest = places[self.similarities[:, places].argmax(axis=1)]
         here = self.similarities[np.arange(len(nearest)), nearest]
         there = self.similarities[:, ~self.trained].max(axis=1)
-        # A distance below the rounding error is none: without it, music that equals everything would be a copy.
+        # Treat distances below the rounding error as 0.
         ratios = (1 - here + _ROUNDING) / (1 - there + _ROUNDING)
         return [
             Suspect(int(clip), int(nearest[clip]), float(here[clip]), float(there[clip]), float(ratios[clip]))
@@ -215,7 +215,7 @@ class Audit:
     def resplits(self) -> Array:
         """The excess of each clip under random re-splits of the recordings, shape (RESPLITS, clips).
 
-        The real split being one of equally likely ones, it is not special to clips that know nothing of it.
+        For clips independent of the split, the real split is one of equally likely ones.
         """
         rng = np.random.default_rng(SEED)
         recordings = len(self.trained)

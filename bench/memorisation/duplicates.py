@@ -1,4 +1,4 @@
-"""Near-duplicates between collections: what was trained on, references, suites' music, and the clips of a run."""
+"""Near-duplicates between collections: training data, references, suites' music, and clips of runs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class DuplicatePair(TypedDict):
     """Two recordings that share a stretch of 7 s or more.
 
     Attributes:
-        a, b: the collections, as they were named.
-        a_recording, b_recording: what the recordings are called in them.
+        a, b: the collections, as given.
+        a_recording, b_recording: ids of the recordings in them.
         same: whether they are the same, sample for sample.
-        whole: whether they agree as long as both last, as copies and excerpts do; otherwise only in that stretch.
+        whole: whether they agree over their common length, as copies and excerpts do; otherwise only in that stretch.
         apart: share of the bits of the stretch that differ, in [0, .08].
-        a_time, b_time: where it begins, in seconds.
+        a_time, b_time: its start in seconds.
     """
 
     a: str
@@ -43,7 +43,7 @@ class DuplicatePair(TypedDict):
 
 
 class ComparedCollection(TypedDict):
-    """How many recordings of a collection were compared, and how many are too short to tell anything of."""
+    """Numbers of compared recordings of a collection, and of those too short to compare."""
 
     name: str
     compared: int
@@ -51,7 +51,7 @@ class ComparedCollection(TypedDict):
 
 
 class Duplicates(TypedDict):
-    """What `find_duplicates` found, ready for JSON."""
+    """The result of `find_duplicates`, as JSON values."""
 
     collections: list[ComparedCollection]
     pairs: list[DuplicatePair]
@@ -64,22 +64,22 @@ class _Collection:
 
 
 def find_duplicates(sources: Sequence[StrPath], progress: ProgressOption = None) -> Duplicates:
-    """Find recordings of different collections that are one recording in another encoding, or a part of one.
+    """Find recordings of different collections that are the same in another encoding, or an excerpt.
 
-    What was decoded once is remembered. `bench.references.near_duplicates` describes when two are one.
+    Decoded results are cached. `bench.references.near_duplicates` defines duplicates.
 
     Args:
         sources: a run folder (its clips), a folder of audio or a manifest, a reference file with its fingerprints
             beside it, or an adapter's folder or a file of fingerprints. One is compared with itself, several with each
             other.
-        progress: shows how far it is; None shows nothing.
+        progress: receives the progress; None shows nothing.
 
     Raises:
         UsageError: there is no such collection, or its fingerprints are unknown.
-        DataError: nothing of one can be used, or a file is damaged.
+        DataError: a collection is unusable, or a file is damaged.
     """
     if not sources:
-        raise UsageError("name a run, a folder of audio, a reference file or an adapter to look for duplicates in")
+        raise UsageError("give a run, a folder of audio, a reference file or an adapter to search for duplicates")
     with shown(progress) as told, known_sounds() as sounds:
         found = [_collection(Path(source), sounds, told) for source in sources]
     pairs = [
@@ -130,8 +130,7 @@ def _collection(source: Path, sounds: KnownSounds, progress: Progress) -> _Colle
         return _Collection(str(source), read_fingerprints(kept))
     if source.suffix == ".safetensors" or (source / "card.json").is_file():
         raise UsageError(
-            f"{source}: what its music sounds like is unknown, as there is no {kept.name} beside it; name its audio, "
-            "or make it again"
+            f"{source}: it has no fingerprints, as there is no {kept.name} beside it; give its audio, or make it again"
         )
     return _Collection(str(source), _audio(source, sounds, progress))
 
@@ -163,5 +162,5 @@ def _audio(source: Path, sounds: KnownSounds, progress: Progress) -> list[Printe
     if problems:
         progress.note(f"{source}: left out {counted(len(problems), 'file')}, such as {problems[0]}")
     if not found:
-        raise DataError(f"{source}: nothing in it can be decoded")
+        raise DataError(f"{source}: no file in it can be decoded")
     return found

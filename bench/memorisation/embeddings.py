@@ -40,10 +40,10 @@ class DatasetFile:
 
     Attributes:
         id: unique in the dataset.
-        path: where the file lies.
-        recording: the recording that it is a part of.
+        path: path of the file.
+        recording: the recording that it belongs to.
         content: `bench.contracts.audio.content_hash` of the whole file.
-        genre: where known.
+        genre: if known.
     """
 
     id: str
@@ -58,9 +58,9 @@ class AuditedDataset:
     """The music that a model may have been trained on.
 
     Attributes:
-        name: as it is shown.
+        name: name shown.
         files: at least one.
-        max_bad: share of the files that may be unusable, if more than any reference set may have.
+        max_bad: share of the files that may be unusable, if more than for reference sets.
     """
 
     name: str
@@ -80,7 +80,7 @@ class EmbeddedClip:
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedDataset:
-    """Files of a dataset, each with the hash of its sound; one sound is there once."""
+    """Files of a dataset, each with the hash of its sound; without duplicates."""
 
     files: tuple[DatasetFile, ...]
     contents: tuple[str, ...]
@@ -101,11 +101,11 @@ class EmbeddedDataset:
 def embed_clips(run: AuditedRun, models: Collection[str], progress: Progress) -> tuple[View, list[EmbeddedClip]]:
     """Return the clips of some models with the embeddings that the run's scores use.
 
-    Those that the run lacks are made, and kept in the user's folder for caches. Clips that cannot be embedded are left
+    Missing ones are computed, and stored in the user's cache folder. Clips that cannot be embedded are left
     out.
 
     Raises:
-        MissingError: the embedder needs what is not installed.
+        MissingError: a dependency of the embedder is not installed.
     """
     embedder = run.embedder
     with Store.read(run.folder) as store:
@@ -126,7 +126,7 @@ def embed_clips(run: AuditedRun, models: Collection[str], progress: Progress) ->
 def _embedded(
     run: AuditedRun, clips: Sequence[StoredClip], prompts: Mapping[str, Prompt], view: View, progress: Progress
 ) -> dict[str, Vectors | str]:
-    """By content, the vectors of clips of which no two have the same; without those that cannot be embedded."""
+    """Return the vectors of distinct clips by content, without those that cannot be embedded."""
     cache = UserCache("clip-embeddings", _MOST_BYTES)
     keys = {clip.content: f"{run.embedder.fingerprint} {view.key} {clip.content}" for clip in clips}
     found: dict[str, Vectors | str] = {
@@ -165,15 +165,15 @@ def _embedded(
 
 
 def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, progress: Progress) -> EmbeddedDataset:
-    """Return the embeddings of a dataset's files, whole ones, since a clip may repeat any part of one.
+    """Return the embeddings of a dataset's files, of their full length, since a clip may repeat any part.
 
-    They are computed once for each embedder and state of the dataset, and kept in the user's folder for caches.
+    They are computed once for each embedder and state of the dataset, and stored in the user's cache folder.
 
     Args:
-        run: whose embedder is used.
+        run: the run with the embedder.
         dataset: what to embed.
-        band: only frequencies up to so many Hz, as in the clips; None for all.
-        progress: shows how far it is, and what is left out.
+        band: upper limit of frequencies in Hz, as in the clips; None for all.
+        progress: receives the progress, and files left out.
 
     Raises:
         DataError: too much of it cannot be embedded.
@@ -203,7 +203,7 @@ def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, 
 
 
 def _intact(path: Path) -> Reference | None:
-    """Return the reference of a file, unless it is not there or not as it was when it was made."""
+    """Return the reference of a file, if it exists and is unchanged."""
     try:
         reference = load_reference(path)
         whole = _seal(path).read_text(encoding="utf-8") == reference.fingerprint

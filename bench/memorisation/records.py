@@ -1,4 +1,4 @@
-"""What a memorisation audit finds, as ``tunebench check memorisation --json`` prints it."""
+"""Records of a memorization audit, as printed by ``tunebench check memorisation --json``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypedDict
 class IntervalRecord(TypedDict):
     """A 95 % interval over prompts.
 
-    ``low`` and ``high`` are None where ``note`` says why; ``p`` is one-sided, None where nothing is tested.
+    ``low`` and ``high`` are None if ``note`` says why; ``p`` is one-sided, None without a test.
     """
 
     low: float | None
@@ -24,8 +24,8 @@ class RowRecord(IntervalRecord):
     Attributes:
         trained_on_these: whether it was trained on these recordings.
         nearest_trained, nearest_held_out: similarity to the nearest recording of either kind, in [−1, 1].
-        excess: the first less the second; the interval is its own.
-        probability: that the nearest recording is one trained on, in [0, 1], with its interval.
+        excess: the first minus the second, with its interval.
+        probability: probability that the nearest recording is a training one, in [0, 1], with its interval.
     """
 
     model: str
@@ -40,7 +40,7 @@ class RowRecord(IntervalRecord):
 
 
 class DifferenceRecord(IntervalRecord):
-    """The excess of row ``b``, which was trained on these recordings, less that of its base ``a``."""
+    """The excess of row ``b``, which was trained on these recordings, minus that of its base ``a``."""
 
     a: str
     b: str
@@ -48,7 +48,7 @@ class DifferenceRecord(IntervalRecord):
 
 
 class PairRecord(TypedDict):
-    """A suspicious clip beside the training example that it is nearest to.
+    """A suspicious clip with its nearest training example.
 
     Attributes:
         clip: its file, relative to the run folder.
@@ -72,14 +72,14 @@ class PairRecord(TypedDict):
 
 
 class AuditRecord(TypedDict):
-    """One way in which the recordings are divided, with what is found for the rows that have it so.
+    """One division of the recordings, with the results of its rows.
 
     Attributes:
-        embedder, view: what the similarity is of.
-        divided: who says which recordings were trained on.
+        embedder, view: embedder and view of the similarity.
+        divided: source of the division.
         trained, held_out: numbers of recordings.
-        compared: how many of either kind are compared at a time.
-        models: every row that is compared.
+        compared: number of either kind compared at a time.
+        models: all compared rows.
         differences: one for each row that was trained on these recordings and whose base is in the run.
         pairs: the most suspicious clips of these rows and their bases.
     """

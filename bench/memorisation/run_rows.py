@@ -26,7 +26,7 @@ class Halves:
 
 @dataclass(frozen=True)
 class AuditedRow:
-    """A row of the leaderboard; ``halves`` where it is known what it was trained on, ``base`` the row of its base."""
+    """A row of the leaderboard; ``halves`` if its training data are known, ``base`` the row of its base."""
 
     label: str
     halves: Halves | None = None
@@ -39,9 +39,9 @@ class RunModel:
 
     Attributes:
         label: its row.
-        identity: as `bench.contracts.identity` has it.
-        trained_on: content hashes of the recordings that it says it was trained on.
-        config: how the run's configuration makes it; None where that does not tell of it.
+        identity: see `bench.contracts.identity`.
+        trained_on: content hashes of the recordings that it declares as training data.
+        config: its entry in the run's configuration; None if missing.
     """
 
     label: str
@@ -52,7 +52,7 @@ class RunModel:
 
 @dataclass(frozen=True)
 class AuditedRun:
-    """A run folder to audit, with the embedder to audit it by, also as the caller named it."""
+    """A run folder to audit, with the embedder of the audit, also by its given name."""
 
     folder: Path
     settings: RunConfig
@@ -67,7 +67,7 @@ class AuditedRun:
         Args:
             folder: of the run.
             embedder: by its registered name, or as ``file.py:Class``.
-            workers: processes that embed clips in place of the number in the run's configuration.
+            workers: number of worker processes instead of that in the run's configuration.
 
         Raises:
             UsageError: no run, or no such embedder.
@@ -85,7 +85,7 @@ class AuditedRun:
 
 
 def with_base(rows: Sequence[AuditedRow], base: str | None) -> list[AuditedRow]:
-    """Return the rows with another base for all of them, if one is named; whatever it was trained on, it is the base.
+    """Return the rows with the given base for all of them, if any, whatever its training data.
 
     Raises:
         UsageError: there is no such row.

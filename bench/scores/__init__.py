@@ -1,1 +1,1 @@
-"""Clip scores to table cells, and the protocol that they were measured by."""
+"""Aggregate clip scores to table cells, and define the protocol of a run."""

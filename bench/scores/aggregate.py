@@ -1,4 +1,4 @@
-"""From the scores of clips to one estimate for each model and metric."""
+"""Aggregate scores of clips to one estimate per model and metric."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _NEEDS = re.compile(r"(?<=\d )(?P<unit>[^\s,]+), needs (?P<needed>[\d.]+)")
 
 @dataclass(frozen=True)
 class Column:
-    """A metric as tables show it.
+    """A metric in tables.
 
-    ``view`` is the `bench.contracts.clip_view.View.key` of what its embeddings were made of, empty where it has none;
-    ``reference`` what it compares with; ``families`` what its values are derived from, as `bench.contracts.family` has
-    it, none where nobody says.
+    ``view`` is the `bench.contracts.clip_view.View.key` of its embeddings, empty without embeddings;
+    ``reference`` its reference; ``families`` what its values are derived from, see
+    `bench.contracts.family`, empty if unknown.
     """
 
     ref: str
@@ -69,7 +69,7 @@ class Cell:
 
 
 def parse_grouping(by: str | None) -> Grouping | None:
-    """Check by what tables are to be split.
+    """Validate the grouping of tables.
 
     Raises:
         UsageError: it is neither ``genre`` nor ``level``.
@@ -81,7 +81,7 @@ def parse_grouping(by: str | None) -> Grouping | None:
 
 
 def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
-    """Refuse to split tables by what no prompt has.
+    """Refuse to group tables by a property that no prompt has.
 
     Raises:
         UsageError: no prompt has a ``genre``, or a ``level``.
@@ -91,7 +91,7 @@ def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
 
 
 def read_columns(store: Store) -> list[Column]:
-    """Return the metrics that tables of this run show, in the order in which they were asked for."""
+    """Return the metrics that tables of this run show, in the requested order."""
     return [
         Column(m.ref, m.unit, m.direction, m.of_sets, m.view, m.reference_name, m.bounds, m.hit_or_miss, m.families)
         for m in shown_metrics(store)
@@ -99,7 +99,7 @@ def read_columns(store: Store) -> list[Column]:
 
 
 def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
-    """Return the estimates of shown set metrics by (model, metric, group), of the clips that the run holds now."""
+    """Return the estimates of shown set metrics by (model, metric, group), for the present clips of the run."""
     scores = shown_set_scores(store, ("all", by or "all"))
     if not scores:
         return {}
@@ -120,7 +120,7 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
 
 
 def _stored(score: ShownSetScore) -> Estimate:
-    """Return an estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
+    """Return an estimate as a set metric gave it; a plugin's values may not be valid numbers."""
     value, low, high, reason = score.value, score.low, score.high, score.reason or score.error
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
         value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is not a number to compute with"
@@ -133,16 +133,16 @@ def estimate(
     bounds: tuple[float, float] | None = None,
     hit_or_miss: bool = False,
 ) -> Estimate:
-    """Return mean over prompts with its 95 % interval.
+    """Return the mean over prompts with its 95 % interval.
 
     The unit is the prompt: seeds are averaged within it, since clips of one prompt are not independent. The interval is
-    Student's, stratified by genre and kept within the metric's bounds; of a metric that only hits or misses it is
+    Student's, stratified by genre and kept within the metric's bounds; for a metric of hit or miss it is
     Wilson's. There is none for fewer than 4 prompts, or when all prompts have one value, which says nothing about what
     another prompt would have.
 
     Args:
-        values: by prompt, those of its clips that have one; at least one prompt, and one value of each.
-        genres: of the prompts.
+        values: values of its clips by prompt; at least one prompt with one value each.
+        genres: genre by prompt.
         bounds: lowest and highest possible value.
         hit_or_miss: whether each value is one of these.
     """
@@ -165,7 +165,7 @@ def estimate(
 
 
 def why_none(reasons: Sequence[str | None]) -> str:
-    """Why no clip has a value, by the commonest kind of reason: ``3 notes, needs 20`` and ``5 notes, …`` are one."""
+    """Return the most common reason why no clip has a value; ``3 notes, needs 20`` and ``5 notes, …`` count as one."""
     if not reasons:
         return "no clip was planned"
     kinds: dict[str, list[str]] = {}
@@ -178,7 +178,7 @@ def why_none(reasons: Sequence[str | None]) -> str:
 
 
 def none_in_words(reason: str) -> str:
-    """Return a reason of `why_none`, or a metric's own, as a sentence has it.
+    """Return a reason of `why_none`, or a metric's own, as a sentence.
 
     >>> none_in_words("no clip has a value; 12 of 12: pitches sound for 0.1 s, needs 3")
     'No value in any of 12 clips, for example: pitches sound for 0.1 s, 3 s needed'
@@ -193,7 +193,7 @@ def none_in_words(reason: str) -> str:
 
 
 def without_numbers(reason: str) -> str:
-    """Return what reasons of one kind have in common: ``0 notes, needs 0``."""
+    """Return a reason with its numbers replaced, for grouping: ``0 notes, needs 0``."""
     return re.sub(r"[0-9][0-9.,]*", "0", reason)
 
 
@@ -201,9 +201,9 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
     """Return one cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts.
 
     Args:
-        store: of the run.
-        by: what prompts are grouped by.
-        scores: of the run, where the caller reads them, too.
+        store: store of the run.
+        by: grouping of prompts.
+        scores: scores of the run, if already read by the caller.
 
     Raises:
         UsageError: nothing was planned in the folder yet.
@@ -248,7 +248,7 @@ def _with(found: Estimate, marked: tuple[Notice, ...]) -> Estimate:
 
 
 def _groups(scores: ClipScores, model: str, groups: Mapping[str, str]) -> dict[str, Places]:
-    """Return a model's planned clips: all, and those of each group of prompts; nothing where none is planned."""
+    """Return a model's planned clips: all, and those of each group of prompts; empty if none is planned."""
     clips = scores.clips(model)
     if not len(clips):
         return {}

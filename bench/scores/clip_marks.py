@@ -1,4 +1,4 @@
-"""Marks on models: clips that are not what they were asked for, and what a model says of itself."""
+"""Marks on models: clips that differ from the request, and the model's own notices."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bench.storage.read_models import read_models, read_notices
 from bench.storage.store import Store
 
 Group = tuple[str, str, str]
-"""A model, what its clips are grouped by (``all`` for all of them), and the name of the group."""
+"""A model, the grouping of its clips (``all`` for all), and the name of the group."""
 
 
 @dataclass
 class _Forms:
-    """What the clips of one model and group are like."""
+    """Properties of the clips of one model and group."""
 
     clips: int = 0
     shorter: int = 0
@@ -26,14 +26,14 @@ class _Forms:
     rates: dict[int, int] = field(default_factory=dict)
     lengths: list[float] = field(default_factory=list)
     unread: dict[str, int] = field(default_factory=dict)
-    """By prompt, how many of its tokens were not read."""
+    """Number of unread tokens by prompt."""
 
 
 def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group, tuple[Notice, ...]]:
-    """What must be said of a model and its clips beside each of its numbers; nothing where all is as it should be.
+    """Return the warnings about a model and its clips for each of its numbers; empty if all is well.
 
-    A clip is shorter or longer than the run's duration where the difference exceeds `LENGTH_PRECISION`, as in the
-    conformance check. One that was cut to the duration counts as longer.
+    A clip is shorter or longer than the run's duration if the difference exceeds `LENGTH_PRECISION`, as in the
+    conformance check. One that was cropped to the duration counts as longer.
     """
     duration, prompts = float(store.about()["duration"]), store.prompts()
     declared = {model.label: model.rate for model in read_models(store)}

@@ -1,4 +1,4 @@
-"""The scores of a run's clips as arrays: a column a metric, read once, of which rows of tables are parts."""
+"""The scores of a run's clips as arrays: one column per metric, read once, with views for table rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bench.storage.read_scores import Array, Lacking, ScoreColumn, lacking, scor
 from bench.storage.store import Store
 
 Places = npt.NDArray[np.intp]
-"""Numbers of clips, counted from 0 in the order in which they were planned."""
+"""Clip numbers, counted from 0 in planned order."""
 
 
 class ClipScores:
-    """What the shown metrics say of each clip of the present plan, read when it is first asked for.
+    """Scores of shown metrics for each clip of the present plan, read on first use.
 
     Attributes:
         prompts: ids of the prompts of the clips.
-        prompt: of each clip, the place of its prompt among them.
-        seed: of each clip.
-        made: whether it is.
+        prompt: position of each clip's prompt in ``prompts``.
+        seed: seed of each clip.
+        made: whether each clip is made.
     """
 
     def __init__(self, store: Store) -> None:
@@ -45,7 +45,7 @@ class ClipScores:
         return self._of_model[model]
 
     def column(self, ref: str) -> ScoreColumn:
-        """Return all clips' scores by a metric of clips, which is named with its version."""
+        """Return all clips' scores for a clip metric, given with its version."""
         return self._columns[ref]
 
     @cached_property
@@ -53,16 +53,16 @@ class ClipScores:
         return score_columns(self._store)
 
     def by_prompt(self, ref: str, clips: Places) -> dict[str, list[float]]:
-        """The scores of some clips that have one, by prompt, in the order of the first of each prompt's clips."""
+        """Return the existing scores of some clips by prompt, in the order of each prompt's first clip."""
         return {self.prompts[place]: own for place, own in grouped(self.prompt[clips], self.column(ref).value[clips])}
 
     def lacking(self, ref: str, model: str) -> list[Lacking]:
-        """Return a model's clips that have no score, and why, as far as it is known."""
+        """Return a model's clips without a score, with known reasons."""
         return [clip for clip in lacking(self._store, ref) if clip.model == model]
 
 
 def grouped(groups: Places, values: Array) -> list[tuple[int, list[float]]]:
-    """The values of each group in their order, those that are NaN left out; groups by the place of their first value.
+    """Return the values of each group in order, without NaN; groups sorted by their first value's position.
 
     Args:
         groups: of each value, its group, shape (n,).

@@ -1,4 +1,4 @@
-"""The clips of a run as one table: a row a planned clip, what it answers, how it is, and a column for each score."""
+"""The clips of a run as one table: a row per planned clip, with its prompt, properties, and a column per score."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["csv", "parquet", "json"]
 
-# Said of every clip, in this order. Whole numbers that may be missing need pandas' own type.
+# Columns of every clip, in order. Nullable integers need pandas' own type.
 DESCRIPTION: dict[str, str] = {
     "model": "string",
     "prompt": "string",
@@ -39,15 +39,15 @@ DESCRIPTION: dict[str, str] = {
 
 
 def clip_table(store: Store) -> pd.DataFrame:
-    """Return one row a planned clip, models and clips in the order of the plan.
+    """Return one row per planned clip, models and clips in the order of the plan.
 
     Columns: those of `DESCRIPTION` (``file`` is relative to the run folder; it, ``duration`` in seconds and
-    ``sample_rate`` in Hz are null where the clip was not made), then for each clip metric that tables show its values
-    (``harmonic-accuracy@1``, float64, NaN where there is none) and, where any clip has none for a reason, the reasons
+    ``sample_rate`` in Hz are null if the clip was not made), then for each clip metric that tables show its values
+    (``harmonic-accuracy@1``, float64, NaN if missing) and, if any clip has a reason instead, the reasons
     (``harmonic-accuracy@1 reason``).
 
     Raises:
-        DataError: a clip is of no known model or prompt.
+        DataError: a clip has an unknown model or prompt.
     """
     import pandas as pd
 
@@ -81,9 +81,9 @@ def _descriptions(store: Store, clips: Iterable[PlannedRow]) -> list[tuple[Any, 
 
 
 def written(table: pd.DataFrame, style: FileFormat) -> bytes:
-    """A table as the content of a file; what is missing is an empty field of CSV and ``null`` in Parquet and JSON.
+    """Return a table as file content; missing values are empty fields in CSV and ``null`` in Parquet and JSON.
 
-    In CSV a text that a spreadsheet would take for a formula is preceded by an apostrophe, unless it is an id.
+    In CSV, text that a spreadsheet would take for a formula gets an apostrophe, unless it is an id.
     """
     if style == "parquet":
         buffer = io.BytesIO()
@@ -96,7 +96,7 @@ def written(table: pd.DataFrame, style: FileFormat) -> bytes:
 
 
 def json_lines(value: Sequence[Any] | Mapping[str, Any]) -> str:
-    """Return JSON in which each row of a list, and of the lists in an object, has a line of its own.
+    """Return JSON in which each row of a list, and of the lists in an object, has its own line.
 
     Indented JSON takes ten times as long, which is seconds for a table of 100,000 clips.
     """

@@ -1,4 +1,4 @@
-"""The protocol of a run: what two papers' numbers must share to be comparable."""
+"""The protocol of a run: the conditions under which numbers are comparable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOUDNESSES = {LOUDNESS: "clips as generated (peaks over full scale lowered)"}
 
 @dataclass(frozen=True)
 class Protocol:
-    """``id`` is 12 hexadecimal digits of the fingerprint of ``content``; ``line`` is how tables print it."""
+    """``id`` is 12 hexadecimal digits of the fingerprint of ``content``; ``line`` is its text in tables."""
 
     id: str
     content: Mapping[str, Any]
@@ -31,12 +31,12 @@ class Protocol:
 
 @dataclass(frozen=True)
 class ShownMetric:
-    """A metric that tables show, with all that can move its numbers.
+    """A metric in tables, with everything that can change its numbers.
 
     Attributes:
         ref: name and version.
         params_hash: identity of its parameters.
-        embedder: identity of its embedders, empty where it has none.
+        embedder: identity of its embedders, empty if it has none.
         view: the `bench.contracts.clip_view.View.key` of the part of the clips that is embedded; empty where nothing
         is. reference, reference_name: fingerprint and name of what it compares with; empty where that is nothing.
     """
@@ -50,9 +50,9 @@ class ShownMetric:
 
 
 def protocol_of(store: Store) -> Protocol:
-    """Return the protocol that the tables of a run follow now.
+    """Return the present protocol of a run's tables.
 
-    Models, seeds and machine are no part of it, nor is the order of anything.
+    Models, seeds, machine and orders are not part of it.
     """
     about, prompts = store.about(), store.prompts()
     return stated_protocol(about, prompts.values(), shown_in(store))
@@ -63,19 +63,19 @@ def stated_protocol(about: Mapping[str, str], prompts: Collection[Prompt], metri
 
     Args:
         about: facts about it.
-        prompts: every prompt that it asks of its models.
-        metrics: what its tables show.
+        prompts: all its prompts.
+        metrics: metrics in its tables.
     """
     suite, duration = suite_text(about, len(prompts)), float(about["duration"])
     return make_protocol(suite, duration, prompts, metrics, suite_file=about.get("suite_file", ""))
 
 
 def suite_text(about: Mapping[str, str], prompts: int) -> str:
-    """Return the suite of a run as tables name it: a run of a part of it says so.
+    """Return the suite of a run as text for tables, with the part if not all prompts are used.
 
     Args:
         about: facts about the run.
-        prompts: how many it asks of its models.
+        prompts: number of prompts used.
 
     >>> suite_text({"suite": "quick@1", "suite_size": "12"}, 4), suite_text({"suite": "quick@1"}, 12)
     ('the first 4 of 12 prompts of quick@1', 'quick@1')
@@ -85,8 +85,8 @@ def suite_text(about: Mapping[str, str], prompts: int) -> str:
 
 
 def suite_size(about: Mapping[str, str], prompts: int) -> int:
-    """Return how many prompts the whole suite of a run has, of which it asks ``prompts``."""
-    size = about.get("suite_size", "")  # which runs of before do not have; these asked for whole suites
+    """Return how many prompts the whole suite of a run has, which uses ``prompts`` of them."""
+    size = about.get("suite_size", "")  # missing in older runs, which used whole suites
     return int(size) if size.isdecimal() and len(size) < 10 else prompts
 
 
@@ -106,15 +106,15 @@ def make_protocol(
     loudness: str = LOUDNESS,
     suite_file: str = "",
 ) -> Protocol:
-    """Name a protocol.
+    """Create a protocol.
 
     Args:
-        suite: for the reader; what counts is the prompts.
-        duration: what was asked for, in seconds.
+        suite: for display; the prompts define the protocol.
+        duration: requested length in seconds.
         prompts: every prompt.
-        metrics: what tables show.
-        loudness: the code of how loud the clips are that are scored.
-        suite_file: SHA-256 of the file of prompts, where the suite is somebody's file.
+        metrics: metrics in tables.
+        loudness: code of the loudness of scored clips.
+        suite_file: SHA-256 of the file of prompts, if the suite is a user's file.
     """
     metrics = list(metrics)
     content = {
@@ -132,13 +132,13 @@ def make_protocol(
 
 
 def difference(ours: Protocol, theirs: Protocol) -> str | None:
-    """Return the first thing in which two protocols differ, in words; None where numbers of the two are comparable.
+    """Return the first difference of two protocols in words; None if their numbers are comparable.
 
-    Metrics that only one of them shows are such a thing; `shared_metrics` are comparable all the same.
+    Metrics in only one of them count as a difference; `shared_metrics` are comparable anyway.
     """
     if ours.id == theirs.id:
         return None
-    # What all numbers hang on comes first, and what both show before what one does not.
+    # Conditions of all numbers come first, and metrics in both before those in one.
     for part in ("duration", "loudness", "prompts", "metrics"):
         here, there = ours.content[part], theirs.content[part]
         if here == there:
@@ -159,7 +159,7 @@ def difference(ours: Protocol, theirs: Protocol) -> str | None:
 
 
 def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
-    """The metrics whose numbers are comparable between two protocols, in our order; none where the clips are not."""
+    """Return the metrics comparable between two protocols, in our order; empty if clips are not comparable."""
     parts = ("prompts", "duration", "loudness", "suite_file")
     if any(ours.content.get(part) != theirs.content.get(part) for part in parts):
         return ()
@@ -168,7 +168,7 @@ def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
 
 
 def _metric(metric: ShownMetric) -> dict[str, Any]:
-    """Return what moves a metric's numbers, as far as it has such things; its view as data."""
+    """Return everything that changes a metric's numbers, if set; its view as data."""
     view = {"view": json.loads(metric.view)} if metric.view else {}
     own = {"params": metric.params_hash, "embedder": metric.embedder, "reference": metric.reference}
     return {**only_set(own), **view}
@@ -191,5 +191,5 @@ def _references(metrics: Iterable[ShownMetric]) -> list[str]:
 
 
 def _short(value: str) -> str:
-    """Return a JSON value, cut where it is a hash or a long text."""
+    """Return a JSON value, shortened if it is a hash or a long text."""
     return value if len(value) <= 60 else f"{value[:20]}…"

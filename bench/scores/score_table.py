@@ -1,4 +1,4 @@
-"""The scores of a run as one tidy table: a row for each clip and metric."""
+"""The scores of a run as a tidy table: one row per clip and metric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.storage.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-# Whole numbers that may be missing need pandas' own type.
+# Nullable integers need pandas' own type.
 COLUMNS: dict[str, str] = {
     "model": "string",
     "prompt": "string",
@@ -31,12 +31,12 @@ COLUMNS: dict[str, str] = {
 def score_table(store: Store) -> pd.DataFrame:
     """One row for each planned clip and shown clip metric, with the columns of `COLUMNS`: by model, metric and clip.
 
-    ``value`` is in ``unit``, and NaN where there is none; then ``reason`` says why, unless the score is merely not
-    computed yet. ``failed`` is whether making or scoring the clip went wrong, which the next run tries again; what is
+    ``value`` is in ``unit``, and NaN if missing; then ``reason`` says why, unless the score is not
+    computed yet. ``failed`` is whether making or scoring the clip went wrong, which the next run retries; what is
     undefined (silence, too few notes) has not failed.
 
     Raises:
-        DataError: a clip is of no known model or prompt.
+        DataError: a clip has an unknown model or prompt.
     """
     import pandas as pd
 

@@ -196,7 +196,7 @@ class TestPacking:
         with Store.read(broken) as store:
             path = store.made()[0].path
         (broken / path).unlink()
-        with pytest.raises(DataError, match=f"{path} is gone"):
+        with pytest.raises(DataError, match=re.escape(path)):
             pack(broken, tmp_path / "b.zip")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
         with pytest.raises(UsageError, match=r"run\.db"):
@@ -393,4 +393,4 @@ def test_scores_against_music_come_out_again(tmp_path: Path, tiny: Path) -> None
     assert files[name].count(first + b'\\":0') == files[name].count(second + b'\\":1') == 1
     changed = files[name].replace(first + b'\\":0', first + b'\\":1').replace(second + b'\\":1', second + b'\\":0')
     altered = verify(sealed({**files, name: changed}, tmp_path / "altered.zip"), workers=0)
-    assert not altered.holds and any("holds another reference" in line for line in altered.damage)
+    assert not altered.holds and any("is not the reference" in line for line in altered.damage)
