@@ -154,7 +154,7 @@ MOODS: Sequence[str] = tuple(_MOODS)
 
 
 def players_of(genre: str) -> int:
-    """How many sets of players a genre has."""
+    """Return how many sets of players a genre has."""
     return len(_PLAYERS[genre])
 
 
@@ -170,7 +170,7 @@ def draw_piece(genre: str, chance: np.random.Generator) -> Piece:
 
 
 def caption(piece: Piece, chance: np.random.Generator) -> str:
-    """One of the ways to say what a piece is."""
+    """Return one of the ways to say what a piece is."""
     said = (
         str(chance.choice(_FOR)).format(players=_one(_PLAYERS[piece.genre][piece.players], chance))
         if (piece.players is not None)
@@ -187,7 +187,7 @@ def caption(piece: Piece, chance: np.random.Generator) -> str:
 
 
 def reworded(piece: Piece, chance: np.random.Generator) -> str:
-    """A caption as strangers write them: its parts in any order and any case, among words that decide nothing."""
+    """Return a caption as strangers write them: its parts in any order and case, among words that decide nothing."""
     if chance.random() < 0.3:
         text = caption(piece, chance)
         text = f"{text}, {_one(_ASIDES, chance)}" if chance.random() < 0.5 else text

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("audioldm",)
 HELD_OUT = "choral"
 CLIPS = 3000
-STEPS = 4000  # of the network
+STEPS = 3200  # of the network
 _VOCABULARY = 900
 _TEXTS = 4000  # described pieces that the vocabulary is learned from, each twice
 _SCALED = 200  # clips over which the latents' spread is measured
@@ -76,7 +76,7 @@ class NanoPlan:
 def make(plan: NanoPlan, progress: Progress) -> Path:
     """Make a checkpoint, or go on with one that was begun; return its folder.
 
-    The stages are ``music``, ``vocoder``, ``autoencoder`` and ``text_encoder``, each a folder in which it resumes;
+    The stages are ``music``, ``autoencoder``, ``vocoder`` and ``text_encoder``, each a folder in which it resumes;
     ``base``, a checkpoint with an untrained network; ``network``, which ``tunebench train`` makes of it; and
     ``checkpoint``, all of it in half precision. The same plan gives the same weights on one machine.
 
@@ -149,13 +149,13 @@ def _parts(plan: NanoPlan, files: list[Path], progress: Progress) -> Mapping[str
 
     clips = Clips(files, RATE)
     torch.manual_seed(0)
-    played = audioldm.vocoder()
-    step = vocoder.vocoder_step(clips, audioldm.HOP, audioldm.BANDS)
-    train_part(played, step, settings(vocoder.SETTINGS), plan.out / "vocoder", progress)
-    torch.manual_seed(0)
     coded = audioldm.autoencoder()
     step = autoencoder.autoencoder_step(clips, audioldm.HOP, audioldm.BANDS)
     train_part(coded, step, settings(autoencoder.SETTINGS), plan.out / "autoencoder", progress)
+    torch.manual_seed(0)
+    played = audioldm.vocoder()
+    step = vocoder.vocoder_step(clips, audioldm.HOP, audioldm.BANDS, coded)
+    train_part(played, step, settings(vocoder.SETTINGS), plan.out / "vocoder", progress)
     chance = named_generator("nano vocabulary")
     texts = [text for _ in range(plan.scaled(_TEXTS)) for text in draw_described(chance).texts]
     tokenizer = text_encoder.train_tokenizer(texts, _VOCABULARY, plan.out / "text_encoder" / "tokenizer")

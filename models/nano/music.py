@@ -39,12 +39,12 @@ class Work(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Its file in the dataset's folder."""
+        """Name of its file in the dataset's folder."""
         return f"{self.name}.flac"
 
 
 def works(genres: Sequence[str], count: int, name: str = "nano") -> Iterator[Work]:
-    """The clips of a dataset, its genres taking turns; a larger dataset holds the smaller one.
+    """Yield the clips of a dataset, genre after genre in turn; a larger dataset begins with the smaller one.
 
     Args:
         genres: the composer's genres.
@@ -62,7 +62,7 @@ def works(genres: Sequence[str], count: int, name: str = "nano") -> Iterator[Wor
 
 
 def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, jobs: int = 1) -> None:
-    """Compose what is not in a folder yet: mono FLAC files at 16 kHz, and ``metadata.jsonl`` with their captions.
+    """Compose the clips that a folder lacks: mono FLAC files at 16 kHz, and ``metadata.jsonl`` with their captions.
 
     Args:
         planned: the clips.

@@ -26,7 +26,7 @@ AMOUNTS = ("tempo",)
 
 
 def draw_described(chance: np.random.Generator) -> Described:
-    """A piece of any of the composer's genres, described twice; whether a genre is trained on later or not."""
+    """Draw a piece of any genre that the composer knows, held out or not, described twice."""
     piece = draw_piece(STYLES[int(chance.integers(len(STYLES)))], chance)
     return Described(
         (reworded(piece, chance), reworded(piece, chance)),

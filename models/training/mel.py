@@ -12,9 +12,13 @@ from bench.mel import mel_filters
 FLOOR = 1e-5  # the quietest magnitude that is told from silence
 
 
-def window_length(rate: int) -> int:
-    """Samples in a window: the largest power of two within 64 ms, which is 1024 at 16 kHz."""
-    return 1 << (max(1, rate * 64 // 1000).bit_length() - 1)
+def window_length(rate: int, hop: int) -> int:
+    """Return the samples in a window: 1024 at 16 kHz and a hop of 160, as published.
+
+    That is the largest power of two within 64 ms, or, where hops are long, the first that holds three of them, so that
+    no sample is seen by the edges of windows alone.
+    """
+    return max(1 << (max(1, rate * 64 // 1000).bit_length() - 1), 1 << (3 * hop - 1).bit_length())
 
 
 def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
@@ -32,7 +36,7 @@ def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
     Liu et al., "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models", ICML 2023; the front end is that of
     Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020.
     """
-    window = window_length(rate)
+    window = window_length(rate, hop)
     before = (window - hop) // 2
     margins = (before, window - hop - before)
     audio = torch.nn.functional.pad(torch.from_numpy(samples.copy())[None], margins, mode="reflect")[0]

@@ -1,4 +1,6 @@
-"""``python tests/benchmarks/nano_choice.py [ADAPTER]``: how guidance and strength of the nano models were chosen.
+"""``python tests/benchmarks/nano_choice.py [TRAINED]``: how guidance and strength of the nano models were chosen.
+
+TRAINED is the folder of an adapter or of a fully tuned checkpoint; without it, the base is measured.
 
 By KAD on mel-statistics, an embedder that learned nothing, against music in the half of the repertoire that was trained
 on, on the prompts of genres-dev@1. Nothing that judges in the end takes part, and no prompt, seed or reference of the
@@ -10,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,14 @@ from bench.contracts.embedder import EmbedderRef, load_embedder
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.prompt_suite import load_suite_named
 from metrics.kernel import kernel_audio_distance
-from models.audioldm import AudioLDMNano
+from models.audioldm import AudioLDM
 from models.composer import Composer
 from models.nano.music import works
 
 KNOWN = ("classical", "dance", "jazz", "pop", "rock")
 NEW = "choral"
 PIECES = 30  # of each genre, that are compared with
-SEEDS = (1000, 1001)
+SEEDS = (1000, 1001, 1002, 1003)
 SECONDS = 10.0
 SUITE = "genres-dev@1"
 
@@ -64,14 +67,20 @@ def embedded(clips: Sequence[Audio]) -> tuple[Array, Array]:
 
 
 def main() -> None:
-    adapter = sys.argv[1] if len(sys.argv) > 1 else None
-    genres = (NEW,) if adapter else KNOWN
-    print(f"{'guidance':>8} {'strength':>8}  KAD on mel-statistics, {', '.join(genres)}")
-    for guidance in (1.0, 2.0, 3.0, 4.5):
-        for strength in (0.5, 0.75, 1.0, 1.25) if adapter else (1.0,):
-            params: dict[str, Any] = {"adapter": adapter, "adapter_scale": strength} if adapter else {}
-            value = distance(AudioLDMNano(guidance=guidance, device="cpu", **params), genres)
-            print(f"{guidance:8g} {strength:8g}  {value:.2f}", flush=True)
+    tuned: dict[str, Any] = {}
+    if len(sys.argv) > 1:
+        given = Path(sys.argv[1])
+        tuned = {"adapter": str(given)} if (given / "adapter_config.json").is_file() else {"checkpoint": str(given)}
+    strengths = (0.75, 1.0, 1.25) if "adapter" in tuned else (1.0,)
+    shown = {NEW: (NEW,)} if tuned else {NEW: (NEW,), "others": KNOWN}
+    print(f"{'guidance':>8} {'strength':>8}", *(f"{name:>8}" for name in shown), "  (KAD on mel-statistics)")
+    for guidance, strength in product((1.0, 2.0, 3.0, 4.5), strengths):
+        params: dict[str, Any] = {"checkpoint": "audioldm-nano", "guidance": guidance, **tuned}
+        if "adapter" in tuned:
+            params["adapter_scale"] = strength
+        model = AudioLDM(**params, steps=14, device="cpu")
+        found = [distance(model, genres) for genres in shown.values()]
+        print(f"{guidance:8g} {strength:8g}", *(f"{value:8.2f}" for value in found), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ SETTINGS = LoopSettings("autoencoder", steps=3200, lr=1e-3, betas=(0.9, 0.99))
 
 
 def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
-    """The losses of an autoencoder on one batch: L1 and half L2 of the spectrogram, KL of the latents to a normal.
+    """Compute the losses of an autoencoder on one batch: L1, half L2, and KL of the latents to a normal distribution.
 
     Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", CVPR 2022, without their adversary.
     The KL term is a mean over latents, not a sum.
     """
     frames = round(SECONDS * clips.rate / hop) * hop
 
-    def step(network: Any, chance: np.random.Generator) -> Losses:
+    def step(network: Any, chance: np.random.Generator, _: float) -> Losses:
         true = spectrograms(clips.waveforms(BATCH, frames, chance), clips.rate, hop, bands)[:, None]
         with torch.autocast("cpu", torch.bfloat16):
             posterior = network.encode(true).latent_dist
@@ -38,8 +38,21 @@ def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
     return step
 
 
+def whole_latents(samples: int, hop: int, network: Any) -> int:
+    """Return a number of samples, rounded down to whole frames of the latents."""
+    places: int = hop * 2 ** (len(network.config.block_out_channels) - 1)
+    return samples // places * places
+
+
+def given_back(network: Any, spectra: torch.Tensor) -> torch.Tensor:
+    """Decode the means of the latents of spectrograms, shape (batch, frames, bands)."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        answer: torch.Tensor = network.decode(network.encode(spectra[:, None]).latent_dist.mean).sample
+    return answer.float()[:, 0]
+
+
 def latent_spread(network: Any, clips: Clips, hop: int, bands: int) -> float:
-    """Standard deviation of the latents of all clips, about 0: what ``scaling_factor`` is the reciprocal of."""
+    """Return the standard deviation, about 0, of the latents of all clips; ``scaling_factor`` is its reciprocal."""
     with torch.inference_mode():
         squares = [
             network.encode(spectrograms(wave[None], clips.rate, hop, bands)[:, None]).latent_dist.mean.square().mean()

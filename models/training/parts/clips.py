@@ -42,12 +42,12 @@ class Clips:
         return whole
 
     def whole(self, multiple: int) -> Iterator[torch.Tensor]:
-        """Each clip, shape (frames,), cut to a multiple of so many frames."""
+        """Yield each clip, shape (frames,), cut to a multiple of so many frames."""
         for clip in self._clips:
             yield torch.from_numpy(clip[: len(clip) // multiple * multiple] / np.float32(32767))
 
     def waveforms(self, count: int, frames: int, chance: np.random.Generator) -> torch.Tensor:
-        """Excerpts of as many clips, shape (count, frames), in [-1, 1]."""
+        """Return excerpts of as many clips, shape (count, frames), in [-1, 1]."""
         drawn = []
         for number in chance.integers(len(self._clips), size=count):
             clip = self._clips[number]
@@ -60,5 +60,5 @@ class Clips:
 
 
 def spectrograms(waveforms: torch.Tensor, rate: int, hop: int, bands: int) -> torch.Tensor:
-    """Log-mel spectrograms, shape (batch, frames, bands), as `models.training.mel.log_mel` gives them."""
+    """Compute log-mel spectrograms, shape (batch, frames, bands), as `models.training.mel.log_mel` gives them."""
     return torch.stack([log_mel(wave.numpy(), rate, hop, bands) for wave in waveforms])

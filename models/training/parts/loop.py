@@ -20,7 +20,8 @@ from bench.progress import Progress
 from models.composer.chance import named_generator
 
 Losses = Mapping[str, torch.Tensor]
-Step = Callable[[torch.nn.Module, np.random.Generator], Losses]
+Step = Callable[[torch.nn.Module, np.random.Generator, float], Losses]
+"""Compute the losses of one batch: of a network, with a generator for what is random, at a share of the steps done."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LoopSettings:
     every: int = 200
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         if step < self.warmup:
             return self.lr * (step + 1) / self.warmup
         share = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -64,10 +65,10 @@ def train_part(network: torch.nn.Module, step: Step, settings: LoopSettings, out
 
     Args:
         network: in the end with the trained weights, in evaluation mode.
-        step: gives the losses of one batch, whose sum is minimized, drawing from the generator what is random.
+        step: computes the losses of one batch, whose sum is minimized.
         settings: how.
         out: made where it is missing.
-        progress: told of each step.
+        progress: is told of each step.
 
     Raises:
         DataError: a loss that is not finite, or a damaged ``state.pt``.
@@ -86,7 +87,7 @@ def train_part(network: torch.nn.Module, step: Step, settings: LoopSettings, out
         torch.manual_seed(int(chance.integers(2**62)))
         for group in optimizer.param_groups:
             group["lr"] = settings.rate(number)
-        losses = step(network, chance)
+        losses = step(network, chance, number / settings.steps)
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
         if not torch.isfinite(total):
             raise DataError(f"{settings.name}: the loss of step {number} is not finite; lower the learning rate")
@@ -113,7 +114,7 @@ def _save(network: torch.nn.Module, optimizer: torch.optim.Optimizer, done: int,
 
 
 def _restored(network: torch.nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> int:
-    """Load what was saved; the number of steps that were done."""
+    """Load what was saved; return the number of steps that were done."""
     if not path.is_file():
         return 0
     try:

@@ -50,12 +50,12 @@ class TextTraining(torch.nn.Module):
         self.amounts = torch.nn.ModuleDict({name: torch.nn.Linear(width, 1) for name in amounts})
 
     def embed(self, tokens: Any) -> torch.Tensor:
-        """Embeddings of unit length, shape (texts, width)."""
+        """Return embeddings of unit length, shape (texts, width)."""
         return torch.nn.functional.normalize(self.encoder(**tokens).text_embeds, dim=-1)
 
 
 def text_step(tokenizer: Any, draw: Callable[[np.random.Generator], Described]) -> Step:
-    """The losses of a text encoder on one batch of things that are described twice.
+    """Compute the losses of a text encoder on one batch of things that are described twice.
 
     ``contrast``: of all texts in the batch, the other one of the same thing is to be the nearest (Oord, Li and Vinyals,
     "Representation Learning with Contrastive Predictive Coding", 2018, both ways as in CLIP). ``classes``, ``amounts``:
@@ -66,7 +66,7 @@ def text_step(tokenizer: Any, draw: Callable[[np.random.Generator], Described]) 
         draw: gives what is described.
     """
 
-    def step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
+    def step(network: torch.nn.Module, chance: np.random.Generator, _: float) -> Losses:
         assert isinstance(network, TextTraining)
         things = [draw(chance) for _ in range(BATCH)]
         texts = [thing.texts[0] for thing in things] + [thing.texts[1] for thing in things]
@@ -99,7 +99,7 @@ def _entropy(answers: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 def _distance(answers: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean absolute distance over what is known; 0 where nothing is."""
+    """Return the mean absolute distance over what is known; 0 where nothing is."""
     known = torch.isfinite(wanted)
     if not known.any():
         return answers.sum() * 0
@@ -107,7 +107,7 @@ def _distance(answers: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 def train_tokenizer(texts: Sequence[str], pieces: int, folder: Path) -> Any:
-    """A RoBERTa tokenizer whose byte-level pieces are learned from texts; digits stay single.
+    """Train a RoBERTa tokenizer, whose byte-level pieces are learned from texts; digits stay single.
 
     Args:
         texts: what it is to read well; it reads any text.

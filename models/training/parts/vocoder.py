@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 
 from models.training.mel import mel_matrix
+from models.training.parts.autoencoder import given_back, whole_latents
 from models.training.parts.clips import Clips, spectrograms
 from models.training.parts.loop import LoopSettings, Losses, Step
 
-WINDOWS = (128, 256, 512, 1024, 2048)  # samples
+FINE_BANDS = 128  # of the spectrograms that are compared
+WINDOWS = (256, 512, 1024, 2048, 4096)  # samples
 SECONDS = 1.0
-BATCH = 8
+BATCH = 4
 
-SETTINGS = LoopSettings("vocoder", steps=1700, lr=1.5e-3, betas=(0.8, 0.99))
+SETTINGS = LoopSettings("vocoder", steps=9000, lr=1.5e-3, betas=(0.8, 0.99))
 
 
-def vocoder_step(clips: Clips, hop: int, bands: int) -> Step:
-    """The losses of a vocoder on one batch of true spectrograms.
+def vocoder_step(clips: Clips, hop: int, bands: int, autoencoder: Any = None) -> Step:
+    """Compute the losses of a vocoder on one batch of spectrograms.
 
     ``convergence`` and ``magnitude`` are those of Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020, over five
-    windows; ``mel`` is the L1 distance of log-mel spectrograms of Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020, with
-    twice as many bands; ``waveform`` is half the L1 distance of the samples, which settles the phase
-    of what is low; with more weight it would silence what has no phase to be known, such as cymbals.
+    windows; ``mel`` is the L1 distance of log-mel spectrograms of Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020;
+    ``waveform`` is half the L1 distance of the samples, which settles the phase of what is low; with more weight it
+    would silence what has no phase to be known, such as cymbals.
+
+    Args:
+        clips: what the vocoder is to play.
+        hop: samples from one frame of a spectrogram to the next.
+        bands: of a spectrogram.
+        autoencoder: from half of the steps on, spectrograms are what it gives back of the true ones, which is smoother,
+            and what a vocoder behind it has to play.
     """
     frames = round(SECONDS * clips.rate / hop) * hop
-    fine = mel_matrix(clips.rate, 1024, 2 * bands)
+    fine = mel_matrix(clips.rate, 1024, FINE_BANDS)
 
-    def step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
-        true = clips.waveforms(BATCH, frames, chance)
-        played = network(spectrograms(true, clips.rate, hop, bands))
+    def step(network: torch.nn.Module, chance: np.random.Generator, done: float) -> Losses:
+        if autoencoder is not None and done >= 0.5:
+            true = clips.waveforms(BATCH, whole_latents(frames, hop, autoencoder), chance)
+            shown = given_back(autoencoder, spectrograms(true, clips.rate, hop, bands))
+        else:
+            true = clips.waveforms(BATCH, frames, chance)
+            shown = spectrograms(true, clips.rate, hop, bands)
+        played = network(shown)
         losses = spectral_losses(played, true)
         losses["mel"] = (_log_mel(played, fine) - _log_mel(true, fine)).abs().mean()
         losses["waveform"] = (played - true).abs().mean() / 2
@@ -41,7 +56,7 @@ def vocoder_step(clips: Clips, hop: int, bands: int) -> Step:
 
 
 def spectral_losses(played: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Spectral convergence and the L1 distance of log magnitudes, means over `WINDOWS`.
+    """Compute spectral convergence and the L1 distance of log magnitudes, means over `WINDOWS`.
 
     Args:
         played: waveforms, shape (batch, samples).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -109,11 +110,13 @@ def test_a_tone_keeps_its_pitch_and_level() -> None:
 # Spectrograms
 
 
-@pytest.mark.parametrize(("rate", "hop", "bands", "window"), [(16_000, 160, 64, 1024), (8000, 80, 16, 512)])
+@pytest.mark.parametrize(
+    ("rate", "hop", "bands", "window"), [(16_000, 160, 64, 1024), (8000, 80, 16, 512), (16_000, 640, 128, 2048)]
+)
 def test_the_spectrogram_is_what_transformers_computes(rate: int, hop: int, bands: int, window: int) -> None:
     from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-    assert window_length(rate) == window
+    assert window_length(rate, hop) == window
     samples = sound(10.24, rate, 1).samples[0].copy()
     samples[::7] *= 1e-3  # as quiet as the floor in places
     samples[: rate // 2] = 0
@@ -130,7 +133,7 @@ def test_the_spectrogram_is_what_transformers_computes(rate: int, hop: int, band
         log_mel="log",
     ).T
     ours = log_mel(samples, rate, hop, bands).numpy()
-    assert ours.shape == (1024, bands)
+    assert ours.shape == (len(samples) // hop, bands)
     assert ours[0].max() == np.float32(np.log(1e-5))
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
@@ -293,8 +296,8 @@ def test_audio_condition_is_claps_embedding(hearing: AudioLDMTrainee, audioldm_f
 
 def test_a_clap_of_another_space_is_refused(audioldm_folder: Path, tmp_path: Path) -> None:
     other, wide = save_clap(tmp_path / "other", seed=1), save_clap(tmp_path / "wide", width=48)
-    for clap, problem in ((other, "unlike the checkpoint's own text encoder"), (wide, "embeds in 48 dimensions")):
-        with pytest.raises(UsageError, match=f"{problem}.*give the CLAP that the checkpoint was trained with"):
+    for clap, problem in ((other, r"cosine [-\d.]+\)"), (wide, r"\b48 dimensions")):
+        with pytest.raises(UsageError, match=f"{re.escape(str(clap))}.*{problem}"):
             opened("audioldm", audioldm_folder, condition="audio", clap=str(clap))
 
 
@@ -445,7 +448,7 @@ def test_a_killed_build_is_taken_up(
 
 def test_what_was_done_before_an_error_is_kept(stable: StableAudioTrainee, dataset: Dataset, tmp_path: Path) -> None:
     broken = replace(dataset.examples[4], path=tmp_path / "gone.flac")
-    with pytest.raises(DataError, match=r"gone\.flac: no such file"):
+    with pytest.raises(DataError, match=r"gone\.flac: "):
         LatentCache.build(stable, replace(dataset, examples=(*dataset.examples[:4], broken)), tmp_path / "cache")
     told = Told()
     LatentCache.build(stable, dataset, tmp_path / "cache", told)
@@ -489,7 +492,7 @@ def test_a_full_disk_stops_with_one_line_and_leaves_nothing_half_written(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
     try:
-        with pytest.raises(UsageError, match=r"cannot use the cache .*") as caught:
+        with pytest.raises(UsageError, match=re.escape(str(tmp_path))) as caught:
             LatentCache.build(stable, dataset, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -500,7 +503,7 @@ def test_a_full_disk_stops_with_one_line_and_leaves_nothing_half_written(
 
 @pytest.mark.parametrize("place", ["/proc/tunebench-cache", "/dev/null/cache"])
 def test_a_folder_that_cannot_be_written_to(stable: StableAudioTrainee, dataset: Dataset, place: str) -> None:
-    with pytest.raises(UsageError, match=f"cannot use the cache {place}"):
+    with pytest.raises(UsageError, match=re.escape(place)):
         LatentCache.build(stable, dataset, Path(place))
 
 
@@ -559,14 +562,14 @@ def test_a_file_that_changed_is_refused(stable: StableAudioTrainee, dataset: Dat
     path = tmp_path / "changed.flac"
     write_flac(path, sound(1.0, seed=99))
     changed = replace(dataset, examples=(replace(dataset.examples[0], path=path),))
-    with pytest.raises(DataError, match=r"changed\.flac: changed since"):
+    with pytest.raises(DataError, match=r"changed\.flac: "):
         LatentCache.build(stable, changed, tmp_path / "cache")
 
 
 def test_latents_that_are_not_finite_are_refused(stable_audio_folder: Path, dataset: Dataset, tmp_path: Path) -> None:
     trainee = opened("stable-audio", stable_audio_folder)
     trainee._encoders.vae.encoder.conv2.bias.data[0] = float("nan")
-    with pytest.raises(DataError, match=r"0\.flac: what the checkpoint makes of it is not finite"):
+    with pytest.raises(DataError, match=r"0\.flac: .*not finite"):
         LatentCache.build(trainee, dataset, tmp_path)
 
 

@@ -17,7 +17,7 @@ from models.training.parts.loop import LoopSettings, Losses, train_part
 SETTINGS = LoopSettings("line", steps=60, lr=0.05, warmup=5, weight_decay=0.0, every=10)
 
 
-def line_step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
+def line_step(network: torch.nn.Module, chance: np.random.Generator, _: float) -> Losses:
     """y = 3x − 1, with noise from torch's own generator, too."""
     x = torch.from_numpy(chance.standard_normal((32, 1))).float()
     wrong = network(x) - (3 * x - 1) + 0.01 * torch.randn(32, 1)
@@ -73,8 +73,19 @@ def test_the_rate_rises_and_falls_to_a_hundredth() -> None:
     assert SETTINGS.rate(SETTINGS.steps) == pytest.approx(0.0005)
 
 
+def test_a_step_knows_what_share_of_them_is_done(tmp_path: Path) -> None:
+    shares: list[float] = []
+
+    def step(network: torch.nn.Module, chance: np.random.Generator, done: float) -> Losses:
+        shares.append(done)
+        return line_step(network, chance, done)
+
+    train_part(fresh(), step, replace(SETTINGS, steps=4), tmp_path, Silent())
+    assert shares == [0, 0.25, 0.5, 0.75]
+
+
 def test_a_loss_that_is_not_finite_stops_it(tmp_path: Path) -> None:
-    def step(network: torch.nn.Module, _: np.random.Generator) -> Losses:
+    def step(network: torch.nn.Module, _: np.random.Generator, __: float) -> Losses:
         return {"square": network(torch.full((1, 1), torch.inf)).mean()}
 
     with pytest.raises(DataError, match="step 0"):

@@ -72,7 +72,7 @@ def _descends(network: torch.nn.Module, step: object, steps: int, lr: float) -> 
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr)
     totals = []
     for number in range(steps):
-        losses = step(network, np.random.default_rng(number))  # type: ignore[operator]
+        losses = step(network, np.random.default_rng(number), number / steps)  # type: ignore[operator]
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
         optimizer.zero_grad()
         total.backward()
@@ -89,6 +89,30 @@ def test_a_vocoder_learns(clips: Clips) -> None:
     assert last < 0.7 * first
 
 
+class Shown(torch.nn.Module):
+    """A vocoder that plays silence, and keeps what it was to play."""
+
+    def forward(self, spectra: torch.Tensor) -> torch.Tensor:
+        self.spectra = spectra
+        return torch.zeros(len(spectra), spectra.shape[1] * audioldm.HOP)
+
+
+@pytest.mark.slow
+def test_later_steps_show_a_vocoder_what_an_autoencoder_gives_back(clips: Clips) -> None:
+    torch.manual_seed(0)
+    network, shown = audioldm.autoencoder().eval(), Shown()
+    step = vocoder.vocoder_step(clips, audioldm.HOP, audioldm.BANDS, network)
+    step(shown, np.random.default_rng(0), 0.49)
+    waves = clips.waveforms(vocoder.BATCH, RATE, np.random.default_rng(0))
+    assert torch.equal(shown.spectra, spectrograms(waves, RATE, audioldm.HOP, audioldm.BANDS))
+    step(shown, np.random.default_rng(0), 0.5)
+    waves = clips.waveforms(vocoder.BATCH, 24 * audioldm.HOP, np.random.default_rng(0))  # three places of the latents
+    true = spectrograms(waves, RATE, audioldm.HOP, audioldm.BANDS)[:, None]
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = network.decode(network.encode(true).latent_dist.mean).sample[:, 0]
+    assert torch.equal(shown.spectra, expected.float())
+
+
 @pytest.mark.slow
 def test_an_autoencoder_learns_and_its_spread_is_that_of_its_latents(clips: Clips) -> None:
     torch.manual_seed(0)
@@ -98,8 +122,8 @@ def test_an_autoencoder_learns_and_its_spread_is_that_of_its_latents(clips: Clip
     spread = autoencoder.latent_spread(network.eval(), clips, audioldm.HOP, audioldm.BANDS)
     with torch.inference_mode():
         means = [
-            network.encode(spectrograms(wave[None], RATE, 160, 64)[:, None]).latent_dist.mean
-            for wave in clips.whole(1280)
+            network.encode(spectrograms(wave[None], RATE, audioldm.HOP, audioldm.BANDS)[:, None]).latent_dist.mean
+            for wave in clips.whole(8 * audioldm.HOP)
         ]
     assert spread == pytest.approx(math.sqrt(np.mean([float(mean.square().mean()) for mean in means])), rel=1e-5)
 
@@ -112,7 +136,7 @@ def test_the_kl_term_is_zero_for_a_standard_normal(clips: Clips) -> None:
     )  # fmt: skip
     for weight in network.quant_conv.parameters():
         torch.nn.init.zeros_(weight)  # mean 0, log variance 0
-    losses = autoencoder.autoencoder_step(clips, 160, 64)(network, np.random.default_rng(0))
+    losses = autoencoder.autoencoder_step(clips, 160, 64)(network, np.random.default_rng(0), 0.0)
     assert float(losses["kl"].detach()) == pytest.approx(0, abs=1e-6)
 
 
