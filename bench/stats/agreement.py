@@ -1,4 +1,4 @@
-"""How far raters agree: Krippendorff's α, intraclass correlation, Kendall's W."""
+"""Agreement of raters: Krippendorff's α, intraclass correlation, Kendall's W."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
 
 
 def krippendorff_alpha(ratings: npt.ArrayLike, level: str = "ordinal") -> float:
-    """Return Krippendorff's α: 1 less the observed disagreement over that of ratings given out by chance.
+    """Return Krippendorff's α: 1 minus the observed disagreement over that expected by chance.
 
     α = 1 − (n − 1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck, with o the coincidences: each ordered pair of ratings within a unit
     counts 1/(m − 1), m the unit's ratings; n_c their row sums and n their total. Units with one rating do not count.
@@ -41,14 +41,14 @@ def krippendorff_alpha(ratings: npt.ArrayLike, level: str = "ordinal") -> float:
     if level == "ratio" and (x < 0).any():
         raise ValueError("a ratio scale has no values below 0")
     if x.shape[0] < 2:
-        raise ValueError("one rater: agreement needs 2")
+        raise ValueError("agreement needs at least two raters, got 1")
     x = x[:, (~np.isnan(x)).sum(axis=0) >= 2]
     present = ~np.isnan(x)
     if not present.any():
-        raise ValueError("no unit was rated by two raters: agreement cannot be told")
+        raise ValueError("no unit was rated by two raters, so agreement is undefined")
     values, codes = np.unique(x[present], return_inverse=True)
     if len(values) < 2:
-        raise ValueError("all ratings are equal: agreement cannot be told from having no choice")
+        raise ValueError("all ratings are equal, so agreement is undefined")
     counts = np.zeros((x.shape[1], len(values)))
     np.add.at(counts, (np.nonzero(present)[1], codes.reshape(-1)), 1)
     pairable = counts / (counts.sum(axis=1, keepdims=True) - 1)
@@ -96,11 +96,11 @@ def icc(ratings: npt.ArrayLike, kind: str = "2,k") -> float:
     x = _complete(_ratings(ratings, "targets, raters"), "an intraclass correlation")
     n, k = x.shape
     if k < 2:
-        raise ValueError("one rater: agreement needs 2")
+        raise ValueError("agreement needs at least two raters, got 1")
     if n < 2:
-        raise ValueError("one target: whether raters tell targets apart cannot be seen")
+        raise ValueError("only one target, so differences between targets are unknown")
     if np.ptp(x) == 0:
-        raise ValueError("all ratings are equal: agreement cannot be told from having no choice")
+        raise ValueError("all ratings are equal, so agreement is undefined")
     x = x - x.mean()
     targets, raters = x.mean(axis=1, keepdims=True), x.mean(axis=0, keepdims=True)
     B = k * float((targets**2).sum()) / (n - 1)
@@ -117,7 +117,7 @@ def icc(ratings: npt.ArrayLike, kind: str = "2,k") -> float:
         "3,k": B,
     }[kind]
     if denominator <= 1e-12 * (B + J + E):
-        raise ValueError(f"targets do not differ in their mean ratings: ICC({kind}) does not exist")
+        raise ValueError(f"targets have equal mean ratings, so ICC({kind}) is undefined")
     return numerator / denominator
 
 
@@ -145,7 +145,7 @@ def kendall_w(ratings: npt.ArrayLike) -> float:
     x = _complete(_ratings(ratings, "raters, units"), "Kendall's W")
     m, n = x.shape
     if m < 2:
-        raise ValueError("one rater: agreement needs 2")
+        raise ValueError("agreement needs at least two raters, got 1")
     if n < 2:
         raise ValueError("one unit: there is no order to agree on")
     ranks, ties = np.zeros(n), 0.0
@@ -155,7 +155,7 @@ def kendall_w(ratings: npt.ArrayLike) -> float:
         ties += float((size.astype(np.float64) ** 3 - size).sum())
     largest = m**2 * (n**3 - n) - m * ties
     if largest == 0:
-        raise ValueError("every rater gave all units one rating: there is no order to agree on")
+        raise ValueError("every rater gave all units the same rating, so there is no order to agree on")
     return float(12 * ((ranks - ranks.mean()) ** 2).sum() / largest)
 
 

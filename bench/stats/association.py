@@ -1,4 +1,4 @@
-"""Does a metric rank clips as listeners do? Within prompts, over all clips, and over models."""
+"""Rank correlation of metrics with listeners: within prompts, over all clips, and over models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINIMUM_PROMPTS = 4
 
 @dataclass(frozen=True, eq=False)
 class RatedClips:
-    """Clips that listeners rated on one scale, a column a clip.
+    """Clips rated by listeners on one scale, one column per clip.
 
     Attributes:
         scores: shape (metrics, clips), NaN where a metric has no value.

@@ -1,4 +1,4 @@
-"""The crossed bootstrap: how sure a statistic is that must hold for other listeners and for other prompts."""
+"""The crossed bootstrap: intervals of statistics for new listeners and new prompts."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def crossed_bootstrap(
     data arrays of arbitrary order", Annals of Applied Statistics 6 (2012).
     """
     if listeners < 2:
-        raise ValueError("only one listener: an interval for other listeners cannot be had")
+        raise ValueError("only one listener: no interval for other listeners is possible")
     if prompts < 2:
-        raise ValueError("only one prompt: an interval for other prompts cannot be had")
+        raise ValueError("only one prompt: no interval for other prompts is possible")
     if resamples < 1:
         raise ValueError(f"a bootstrap needs resamples, got {resamples}")
     if not 0 < confidence < 1:
-        raise ValueError(f"the confidence is a share between 0 and 1, got {confidence}")
+        raise ValueError(f"the confidence must be between 0 and 1, got {confidence}")
     rng = np.random.default_rng(seed)
     of_listeners = _counts(rng, listeners, resamples)
     of_prompts = _counts(rng, prompts, resamples)

@@ -1,4 +1,4 @@
-"""Answers in two kinds of clusters, listeners and prompts: how sure a statistic is for others of both."""
+"""Inference for answers clustered by listeners and prompts, for new ones of both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ONE_LISTENER = "one listener, an interval needs 2"
 
 
 class ClusterVariance(NamedTuple):
-    """Variance of statistics and its degrees of freedom, each of their shape; why there is none, "" where there is."""
+    """Variance of statistics and its degrees of freedom, of their shape; the reason if missing, else ""."""
 
     variance: Array
     df: Array
@@ -25,7 +25,7 @@ class ClusterVariance(NamedTuple):
 
 @dataclass(frozen=True)
 class ClusteredMean:
-    """A mean of answers, its t-interval, and the two-sided p of its being 0; NaN with a reason where there is none."""
+    """A mean of answers, its t-interval, and two-sided p against 0; NaN with a reason if missing."""
 
     estimate: float
     se: float
@@ -73,7 +73,7 @@ def cluster_variance(listeners: Labels, prompts: Labels, jackknife: Callable[[La
 
 
 def clustered_mean(values: Array, listeners: Labels, prompts: Labels, confidence: float = 0.95) -> ClusteredMean:
-    """Return the mean of answers, for other listeners and other prompts, whatever their design.
+    """Return the mean of answers for other listeners and other prompts, for any design.
 
     For designs in which the crossed test has nothing to cross: arenas, where every vote has its own prompt, and
     thousands of listeners. Where all listeners answer on all prompts, `bench.stats.crossed` is the better tool.
@@ -89,7 +89,7 @@ def clustered_mean(values: Array, listeners: Labels, prompts: Labels, confidence
     from scipy.special import stdtr, stdtrit
 
     if not len(values) or not values.shape == listeners.shape == prompts.shape or not np.isfinite(values).all():
-        raise ValueError("a mean needs one finite value or more, each with its listener and prompt")
+        raise ValueError("a mean needs at least one finite value, each with its listener and prompt")
     mean = float(values.mean())
 
     def jackknife(groups: Labels) -> Array:

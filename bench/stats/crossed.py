@@ -1,4 +1,4 @@
-"""The crossed t-test: a mean that must hold for other listeners and for other prompts."""
+"""The crossed t-test: inference on a mean for new listeners and new prompts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CrossedTest(CrossedMean):
 
 
 def crossed_t_test(differences: npt.ArrayLike, confidence: float = 0.95) -> CrossedTest:
-    """Is the mean difference 0, for listeners and prompts such as these?
+    """Test whether the mean difference is 0 for new listeners and new prompts.
 
     t = mean/√V on the degrees of freedom of `crossed_mean`. On complete data whose floor does not bind it equals
     ``lmer(d ~ 1 + (1|listener) + (1|prompt))`` with lmerTest's Satterthwaite df.
@@ -90,7 +90,7 @@ def crossed_t_test(differences: npt.ArrayLike, confidence: float = 0.95) -> Cros
 
 
 def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean:
-    """Return the mean with the interval that holds for new listeners and new prompts alike.
+    """Return the mean with the interval for new listeners and new prompts.
 
     Complete data: V = max(L + I − E, L, I)/(N·M) from the mean squares of listeners L, prompts I and residual E, and
     Satterthwaite's df (`crossed_spread`). With cells missing: REML and its Satterthwaite df with the same floor
@@ -110,7 +110,7 @@ def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean
     from scipy.special import stdtrit
 
     if not 0 < confidence < 1:
-        raise ValueError(f"the confidence is a share between 0 and 1, got {confidence}")
+        raise ValueError(f"the confidence must be between 0 and 1, got {confidence}")
     whole = np.asarray(values, dtype=np.float64)
     x = _with_values(whole)
     present = ~np.isnan(x)
@@ -126,7 +126,7 @@ def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean
         solution = mixed_mean(x)
     se = float(np.sqrt(solution.variance))
     if not equal and not (se > 0 and np.isfinite([se, solution.estimate]).all()):
-        raise ValueError("the values are so large or so small that their variance cannot be computed")
+        raise ValueError("the values are too large or too small to compute their variance")
     reach = float("nan") if equal else float(stdtrit(solution.df, (1 + confidence) / 2)) * se
     return CrossedMean(
         estimate=solution.estimate,
@@ -163,17 +163,17 @@ def crossed_p(differences: Array) -> Array:
 
 
 def _with_values(x: Array) -> Array:
-    """Return the rows and columns that hold a value."""
+    """Return the rows and columns with a value."""
     if x.ndim != 2:
         raise ValueError(f"values of shape (listeners, prompts) are needed, got {x.shape}")
     if np.isinf(x).any():
         raise ValueError("an infinite value is not a rating")
     present = ~np.isnan(x)
     if not present.any():
-        raise ValueError("no listener rated anything here: there is nothing to say")
+        raise ValueError("no listener rated anything here")
     x = x[present.any(axis=1)][:, present.any(axis=0)]
     if x.shape[0] < 2:
-        raise ValueError("only one listener: whether other listeners would agree cannot be claimed")
+        raise ValueError("only one listener: nothing can be claimed for other listeners")
     if x.shape[1] < 2:
-        raise ValueError("only one prompt: whether it holds for other prompts cannot be claimed")
+        raise ValueError("only one prompt: nothing can be claimed for other prompts")
     return x

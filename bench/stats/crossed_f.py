@@ -1,4 +1,4 @@
-"""The crossed F-test: do several models differ at all, for other listeners and other prompts?"""
+"""The crossed F-test: test whether several models differ, for new listeners and new prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float64]
 
 
 class CrossedF(NamedTuple):
-    """F with its degrees of freedom and p; ``sphericity`` is ε, from 1/(k − 1) to 1, which shortened both df."""
+    """F with its degrees of freedom and p; ``sphericity`` is ε, from 1/(k − 1) to 1, which reduced both df."""
 
     f: float
     df_models: float
@@ -41,7 +41,7 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
 
     x = np.asarray(ratings, dtype=np.float64)
     if x.ndim != 3 or min(x.shape) < 2:
-        raise ValueError(f"two models, two listeners and two prompts or more are needed, got {x.shape}")
+        raise ValueError(f"at least two models, two listeners and two prompts are needed, got {x.shape}")
     if np.isnan(x).any():
         raise ValueError("ratings are missing: the test of all models at once needs every listener's of every clip")
     models, listeners, prompts = x.shape

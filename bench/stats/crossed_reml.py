@@ -1,4 +1,4 @@
-"""REML for ratings of several models by listeners on prompts, each with a value of its own for every model.
+"""REML for ratings of several models by listeners on prompts, with random effects per model.
 
 y = Xβ + (listener's value for the model) + (prompt's value for the model) + residual. The listeners' values have a free
 covariance matrix among the models, and so have the prompts': random intercepts and slopes, all correlated. The
@@ -24,7 +24,7 @@ _LARGEST = 1e4
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Ratings and fixed effects, with all products that a fit needs of them.
+    """Ratings and fixed effects, with all products needed for a fit.
 
     Attributes:
         ratings: shape (models, listeners, prompts), 0 where missing.
@@ -44,7 +44,7 @@ class Layout:
         return cls(np.where(present, x, 0.0), present.astype(np.float64), np.where(present, fixed, 0.0))
 
     def turned(self) -> Layout:
-        """With listeners and prompts in each other's place."""
+        """The layout with listeners and prompts swapped."""
         return Layout(*(part.swapaxes(-1, -2) for part in (self.ratings, self.present, self.fixed)))
 
     @property
@@ -85,7 +85,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What REML finds.
+    """The result of REML.
 
     Attributes:
         layout: that it was found for.
@@ -111,7 +111,7 @@ class Fit:
 
 
 def fit(layout: Layout) -> Fit:
-    """Maximise the restricted likelihood.
+    """Maximize the restricted likelihood.
 
     Raises:
         ValueError: no maximum was found, or none exists because listeners and prompts explain every rating exactly.
@@ -150,19 +150,19 @@ def fit(layout: Layout) -> Fit:
             found = minimize(objective, start, jac=True, method="BFGS", options={"maxiter": 1000, "gtol": 1e-6})
         state = State(layout, roots(found.x))
     except np.linalg.LinAlgError as error:
-        raise ValueError(f"the mixed model finds no solution for these {layout.count} ratings") from error
+        raise ValueError(f"the mixed model did not converge for these {layout.count} ratings") from error
     if not np.isfinite(state.deviance):
-        raise ValueError(f"the mixed model finds no solution for these {layout.count} ratings")
+        raise ValueError(f"the mixed model did not converge for these {layout.count} ratings")
     spread = float(layout.products[-1, -1]) / layout.count
     if state.residual <= 1e-7 * spread or np.abs(found.x).max() >= _LARGEST:
-        raise ValueError("listeners and prompts explain every rating exactly: no residual is left to judge by")
+        raise ValueError("listeners and prompts explain every rating exactly: there is no residual")
     return Fit(
         layout, state.roots, state.residual, state.effects, state.residual * state.inverse, float(state.deviance)
     )
 
 
 class State:
-    """The profiled deviance at given relative covariances, with everything that its gradient needs.
+    """The profiled deviance at given relative covariances, with everything needed for its gradient.
 
     A = ΛᵀZᵀZΛ + I has a block of models × models for each listener; they are taken out first, which leaves a system
     for the prompts alone (the Schur complement).

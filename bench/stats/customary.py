@@ -1,4 +1,4 @@
-"""The tests that are customary for ratings, most of them wrong here: for comparison, each with its false-positive rate.
+"""Customary tests of ratings, most of them invalid here, with their false-positive rates, for comparison.
 
 They treat ratings by one listener, or of one prompt, as if they were independent, and so find differences where there
 are none. Each takes many surveys at once and gives one p-value a survey.
@@ -76,7 +76,7 @@ def paired_t(differences: Array) -> Array:
 
 
 def intercepts_only(a: Array, b: Array) -> Array:
-    """Return the mixed model ``rating ~ model + (1|listener) + (1|prompt)``: no listener or prompt may prefer a model.
+    """Return the mixed model ``rating ~ model + (1|listener) + (1|prompt)``: without random slopes.
 
     With both models rated in every cell the estimate is the mean difference, and its variance 2 s²/cells, with s² the
     residual mean square once model, listeners and prompts are taken out by least squares: what REML finds wherever
@@ -113,7 +113,7 @@ def customary_p(a: npt.ArrayLike, b: npt.ArrayLike) -> dict[str, float]:
     paired = ~np.isnan(second - first)
     first, second = (np.where(paired, x, np.nan)[paired.any(axis=1)][:, paired.any(axis=0)] for x in (first, second))
     if min(first.shape) < 2:
-        raise ValueError(f"a comparison of tests needs 2 listeners and 2 prompts or more, got shape {first.shape}")
+        raise ValueError(f"a comparison of tests needs at least 2 listeners and 2 prompts, got shape {first.shape}")
     return {name: float(test(first[None], second[None])[0]) for name, test in CUSTOMARY.items()}
 
 
@@ -144,7 +144,7 @@ def false_positive_rates(
     """
     mask = np.asarray(present, dtype=bool)
     if mask.ndim != 2 or min(mask.shape) < 2 or not (mask.any(axis=0).all() and mask.any(axis=1).all()):
-        raise ValueError(f"2 listeners and 2 prompts or more are needed, each with a value, got shape {mask.shape}")
+        raise ValueError(f"at least 2 listeners and 2 prompts are needed, each with a value, got shape {mask.shape}")
     tests = dict(CUSTOMARY)
     if mask.all():
         tests["crossed t"] = lambda a, b: crossed_p(b - a)

@@ -1,4 +1,4 @@
-"""Paired comparisons with ties: Davidson's model, of which Bradley and Terry's with ties as half wins is a neighbor.
+"""Paired comparisons with ties: Davidson's model, and Bradley and Terry's with ties as half wins.
 
 Both are fitted to many tables of counts at once, as a jackknife has them.
 """

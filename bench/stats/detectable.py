@@ -1,4 +1,4 @@
-"""The difference that a t-test with a known standard error would have found."""
+"""The difference that a t-test with a known standard error detects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a difference is, beside whether there is one: effect sizes, and equivalence within a margin."""
+"""Effect sizes, and tests of equivalence within a margin."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def standardised_difference(differences: npt.ArrayLike, unit: Literal["listener"
         counts = present.sum(axis=axis)
         units = np.where(present, d, 0).sum(axis=axis)[counts > 0] / counts[counts > 0]
     if len(units) < 2:
-        raise ValueError(f"only one {unit}: a standardised difference needs two or more")
+        raise ValueError(f"only one {unit}: a standardized difference needs at least two")
     spread = float(units.std(ddof=1))
     if spread <= 1e-12 * float(np.abs(units).max()):
-        raise ValueError(f"all {unit} differences are equal: there is no spread to standardise by")
+        raise ValueError(f"all {unit} differences are equal: there is no spread to standardize by")
     return float(units.mean()) / spread
 
 
@@ -107,7 +107,7 @@ class Equivalence(NamedTuple):
 
 
 def equivalence(test: CrossedTest, margin: float, level: float = 0.05) -> Equivalence:
-    """Is the difference too small to matter? TOST on the crossed t.
+    """Test whether the difference is too small to matter: TOST on the crossed t.
 
     p is the larger of P(T > (estimate + margin)/se) and P(T < (estimate − margin)/se), T with the crossed test's df.
 
@@ -125,9 +125,9 @@ def equivalence(test: CrossedTest, margin: float, level: float = 0.05) -> Equiva
     from scipy.special import stdtr, stdtrit
 
     if not (margin > 0 and np.isfinite(margin)):
-        raise ValueError(f"the margin is a difference above 0, got {margin}")
+        raise ValueError(f"the margin must be above 0, got {margin}")
     if not 0 < level < 0.5:
-        raise ValueError(f"the level of a one-sided test is between 0 and 0.5, got {level}")
+        raise ValueError(f"the level of a one-sided test must be between 0 and 0.5, got {level}")
     if test.reason:
         raise ValueError(f"{test.reason}: no test of equivalence")
     below = stdtr(test.df, -(test.estimate + margin) / test.se)
@@ -140,5 +140,5 @@ def _known(differences: npt.ArrayLike) -> Array:
     d = np.asarray(differences, dtype=np.float64)
     known: Array = d[~np.isnan(d)]
     if not len(known) or not np.isfinite(known).all():
-        raise ValueError("an effect size needs finite differences, and there are none")
+        raise ValueError("an effect size needs finite differences, but there are none")
     return known

@@ -1,4 +1,4 @@
-"""How often the analysis of a planned survey finds what is true, all its tests under Holm's adjustment."""
+"""Power of the analysis of a planned survey, with Holm's adjustment over all its tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HolmPower(NamedTuple):
 
 
 def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulation) -> HolmPower:
-    """Compute how often an analysis of such surveys finds what is true, all tests under Holm.
+    """Compute the power of an analysis of such surveys, with Holm's adjustment over all tests.
 
     Complete designs are tested by the crossed t, votes by the same on their signs, others by the maximal mixed model.
 
@@ -41,7 +41,7 @@ def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulati
     """
     design = simulation.design
     if listeners < design.least_listeners:
-        raise ValueError(f"each of {design.models} models needs a listener of its own, got {listeners} listeners")
+        raise ValueError(f"each of {design.models} models needs its own listener, got {listeners} listeners")
     rng = np.random.default_rng(simulation.seed)
     size = design.scales * design.models * listeners * prompts
     block = max(1, _NUMBERS_AT_A_TIME // size)
@@ -75,7 +75,7 @@ def _opinions(
     shared, own = np.sqrt(design.correlation), np.sqrt(1 - design.correlation)
 
     def normal(variance: float, *size: int) -> Array:
-        """Return one draw a scale, and one that all scales have in common."""
+        """Return one draw per scale, and one common to all scales."""
         common = rng.standard_normal((runs, 1, *size)) if shared else 0.0
         drawn = own * rng.standard_normal((runs, design.scales, *size)) + shared * common
         return np.asarray(np.sqrt(variance) * drawn)

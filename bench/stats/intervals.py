@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 class Interval(NamedTuple):
-    """A mean with its confidence interval; ``low`` and ``high`` are NaN where there is too little to say."""
+    """A mean with its confidence interval; ``low`` and ``high`` are NaN if there are too few values."""
 
     mean: float
     low: float
@@ -35,7 +35,7 @@ def t_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
 
 
 def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Return interval for the mean of values that were chosen stratum by stratum (prompts within genres).
+    """Return the interval for the mean of values that were chosen stratum by stratum (prompts within genres).
 
     The mean is that of all values. Its variance is Σ w² s²/n over the strata, w a stratum's share of the values, with
     the degrees of freedom of Satterthwaite, (Σ v)²/Σ(v²/(n−1)); what differs between the strata is no uncertainty,
@@ -113,7 +113,7 @@ def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
 
 
 def bounded_t_interval(mean: float, se: float, df: float, bounds: tuple[float, float], level: float = 0.95) -> Interval:
-    """Return interval for a mean on a scale with two ends, which stays between them.
+    """Return the interval for a mean on a scale with two ends, which stays between them.
 
     With s the mean's place on the scale, from 0 to 1: logit s ± t(df) · se/(width · s(1 − s)), the delta method's
     standard error, taken back to the scale. A mean at an end has none.

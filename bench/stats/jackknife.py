@@ -1,4 +1,4 @@
-"""The jackknife: how sure a statistic is that is no mean of independent values."""
+"""The jackknife: intervals of statistics that are not means of independent values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.stats.intervals import Interval
 
 
 def jackknife_interval(estimate: float, left_out: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Return interval from the statistic's values with each independent unit left out in turn.
+    """Return the interval from the statistic's values with each independent unit left out in turn.
 
     estimate ± t(n−1) · se with se² = (n−1)/n · Σ (θ₋ᵢ − mean θ₋)². The estimate stays as it is: its bias at this n is
     not removed, so the interval is for the statistic's expectation at n units. For a mean it is Student's interval.
@@ -34,7 +34,7 @@ def jackknife_interval(estimate: float, left_out: npt.ArrayLike, level: float = 
 
     values = np.asarray(left_out, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not (np.isfinite(values).all() and np.isfinite(estimate)):
-        raise ValueError(f"a jackknife needs finite values without each of 2 units or more, got shape {values.shape}")
+        raise ValueError(f"a jackknife needs finite values without each of at least 2 units, got shape {values.shape}")
     n = len(values)
     standard_error = float(np.sqrt((n - 1) / n * ((values - values.mean()) ** 2).sum()))
     reach = float(stdtrit(n - 1, (1 + level) / 2)) * standard_error

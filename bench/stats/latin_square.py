@@ -1,4 +1,4 @@
-"""Orders in which every treatment stands in every place, and follows every other one, equally often."""
+"""Orders in which every treatment is in every position, and follows every other one, equally often."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def williams_rows(size: int) -> list[tuple[int, ...]]:
     Journal of Scientific Research A 2, 1949.
     """
     if size < 1:
-        raise ValueError(f"a square has one number or more, got {size}")
+        raise ValueError(f"a square needs a size of at least 1, got {size}")
     first = [0]
     for step in range(1, size):
         first.append((first[-1] + (step if step % 2 else -step)) % size)

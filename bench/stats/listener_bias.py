@@ -1,4 +1,4 @@
-"""Each listener's bias and consistency, found together with the quality of the clips."""
+"""Each listener's bias and consistency, estimated together with the quality of the clips."""
 
 from __future__ import annotations
 
@@ -124,19 +124,19 @@ def _rated(ratings: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.intp]]:
     present = ~np.isnan(x)
     counts = present.sum(axis=1)
     if (counts > 0).sum() < 2 or not (present.sum(axis=0) > 1).any():
-        raise ValueError("no clip was rated by two listeners: their biases cannot be told from the clips")
+        raise ValueError("no clip was rated by two listeners: their biases are confounded with the clips")
     return x, counts
 
 
 def _listener_means(values: Array) -> Array:
-    """Return mean of each listener's values, 0 where there are none."""
+    """Return the mean of each listener's values, 0 where there are none."""
     there = ~np.isnan(values)
     mean: Array = np.where(there, values, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return mean
 
 
 def _qualities(x: Array, weights: Array, bias: Array) -> Array:
-    """Return mean of each clip's ratings without the listeners' biases, NaN where there are none."""
+    """Return the mean of each clip's ratings without the listeners' biases, NaN where there are none."""
     present = ~np.isnan(x)
     with np.errstate(invalid="ignore"):
         mean: Array = (np.where(present, x - bias[:, None], 0.0).T @ weights) / (present.T @ weights)

@@ -1,4 +1,4 @@
-"""How well could any metric rank clips as single listeners do? The noise ceiling of the listeners themselves."""
+"""The noise ceiling of listeners: the best rank correlation of any metric with single listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maximal mixed model of several models' ratings: all ratings count, whatever cells are missing."""
+"""The maximal mixed model of several models' ratings: it uses all ratings, whatever cells are missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONSTANT = 1e-12  # share of the ratings' size below which they do not vary
 def maximal_t_test(
     a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95, covariate: npt.ArrayLike | None = None
 ) -> CrossedTest:
-    """Is the mean of b that of a, for listeners and prompts such as these, whoever rated which of the two?
+    """Test whether b and a have equal means for new listeners and prompts, with any missing ratings.
 
     ``rating ~ model + (1 + model|listener) + (1 + model|prompt)`` by REML, with Satterthwaite's df. On complete data
     whose variances are all above 0 it equals `bench.stats.crossed.crossed_t_test` of b − a. It is kept where a
@@ -83,7 +83,7 @@ class MaximalModel:
         """
         whole = np.asarray(ratings, dtype=np.float64)
         if whole.ndim != 3 or min(whole.shape) < 2:
-            raise ValueError(f"two models, two listeners and two prompts or more are needed, got {whole.shape}")
+            raise ValueError(f"at least two models, two listeners and two prompts are needed, got {whole.shape}")
         if np.isinf(whole).any():
             raise ValueError("an infinite value is not a rating")
         listeners, prompts = ((~np.isnan(whole)).any(axis=axes) for axes in ((0, 2), (0, 1)))
@@ -98,17 +98,17 @@ class MaximalModel:
         layout = Layout.of(x, np.concatenate(fixed))
         flat = layout.fixed.reshape(layout.effects, -1)
         if np.linalg.matrix_rank(flat @ flat.T, tol=1e-9 * layout.count) < layout.effects:
-            raise ValueError("the covariate cannot be told from the models: it is the same within each")
+            raise ValueError("the covariate is confounded with the models: it is constant within each")
         means = np.array([model[there].mean() for model, there in zip(x, present, strict=True)])
         constant = np.nanmax(np.abs(x - means[:, None, None])) <= _CONSTANT * np.nanmax(np.abs(x))
         return cls(layout, None if constant else _fit_scaled(layout), empty)
 
     def difference(self, a: int, b: int, confidence: float = 0.95) -> CrossedTest:
-        """Test whether two models, by their places, have equal means."""
+        """Test whether two models, given by position, have equal means."""
         from scipy.special import stdtr, stdtrit
 
         if not 0 < confidence < 1:
-            raise ValueError(f"the confidence is a share between 0 and 1, got {confidence}")
+            raise ValueError(f"the confidence must be between 0 and 1, got {confidence}")
         present = self.layout.present[[a, b]] > 0
         heard = present.any(axis=0)
         listeners, prompts = int(heard.any(axis=1).sum()), int(heard.any(axis=0).sum())
@@ -179,7 +179,7 @@ class MaximalModel:
 
 
 def _check(present: npt.NDArray[np.bool_]) -> None:
-    """Refuse ratings that do not tell listeners, prompts and residual apart."""
+    """Refuse ratings that do not identify listeners, prompts and residual."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

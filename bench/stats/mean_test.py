@@ -1,4 +1,4 @@
-"""Is the mean difference 0? A test and an interval that follow the skew of the differences: the bootstrap-t.
+"""Test and interval of a mean difference that allow for skew: the bootstrap-t.
 
 A sign flip asks more: whether the two values of a prompt are exchangeable. Where most prompts gain a little and a few
 lose much, they are not, and the flips say so although the mean may be 0. Studentizing the flips changes nothing, since
@@ -72,7 +72,7 @@ def mean_tests(batch: Sequence[Array]) -> list[MeanTest]:
     and Savage, Annals of Mathematical Statistics 27 (1956), for what no test of a mean can do.
     """
     if any(row.ndim != 1 or len(row) < 2 or not np.isfinite(row).all() for row in batch):
-        raise ValueError("a test of a mean needs rows of two finite differences or more")
+        raise ValueError("a test of a mean needs rows of at least two finite differences")
     by_size: dict[int, list[int]] = {}
     for place, row in enumerate(batch):
         by_size.setdefault(len(row), []).append(place)

@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def mixed_mean(values: npt.ArrayLike) -> Solution:
-    """Fit ``x ~ 1 + (1|listener) + (1|prompt)`` by REML where cells are missing.
+    """Fit ``x ~ 1 + (1|listener) + (1|prompt)`` by REML with missing cells.
 
     The estimate is Σ wᵢⱼ xᵢⱼ with the generalised least squares weights w (they add up to 1). Its variance is the
     largest of REML's 1/(1ᵀΣ⁻¹1), with Satterthwaite's df, and of two floors that hold whatever REML makes of the

@@ -1,4 +1,4 @@
-"""Running mean and covariance: of data that come in parts and never fit in memory at once."""
+"""Running mean and covariance: for data in parts that do not fit in memory at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """How many rows there were, their mean, and the scatter Σ (x − mean)(x − mean)ᵀ around it.
+    """Number of rows, their mean, and the scatter Σ (x − mean)(x − mean)ᵀ around it.
 
     An immutable value: parts are measured with `of`, and joined with ``+`` in any grouping.
 
@@ -50,7 +50,7 @@ class Moments:
         for start in range(0, int(source.shape[0]), block):
             part = np.asarray(source[start : start + block], dtype=np.float64)  # type: ignore[index]
             if not np.isfinite(part).all():
-                raise ValueError(f"rows {start} to {start + len(part)} hold a value that is not finite")
+                raise ValueError(f"rows {start} to {start + len(part)} contain a value that is not finite")
             mean = part.mean(axis=0)
             centred = part - mean
             total += cls(len(part), mean, centred.T @ centred)
@@ -76,6 +76,6 @@ class Moments:
             ValueError: fewer than two rows.
         """
         if self.n < 2:
-            raise ValueError(f"a covariance needs 2 rows or more, there are {self.n}")
+            raise ValueError(f"a covariance needs at least 2 rows, there are {self.n}")
         covariance: Array = self.scatter / (self.n - 1)
         return covariance

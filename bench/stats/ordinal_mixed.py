@@ -66,7 +66,7 @@ def fit_ordinal(
     y = np.asarray(categories, dtype=np.intp)
     counts = np.bincount(y)
     if len(counts) < 2 or not counts.all():
-        raise ValueError("two categories or more are needed, each with a rating")
+        raise ValueError("at least two categories with ratings are needed")
     problem = _Problem(y, np.asarray(fixed, dtype=np.float64), *(np.asarray(g, np.intp) for g in (listeners, prompts)))
     start, free = _start(problem, counts)
 
@@ -80,12 +80,12 @@ def fit_ordinal(
     with np.errstate(all="ignore"):
         found = minimize(objective, start[free], jac=True, method="BFGS", options={"maxiter": 1000, "gtol": 1e-5})
     if not np.isfinite(found.fun):
-        raise ValueError(f"the ordinal model finds no solution for these {len(y)} ratings")
+        raise ValueError(f"the ordinal model did not converge for these {len(y)} ratings")
     parameters = start.copy()
     parameters[free] = found.x
     natural, _ = _natural(parameters, problem.steps)
     if np.abs(natural[problem.steps : -2]).max() > _FARTHEST:
-        raise ValueError("the models' ratings do not overlap, so that their distance on the latent scale has no end")
+        raise ValueError("the models' ratings do not overlap, so their distance on the latent scale is infinite")
     value, _ = problem.likelihood(natural)
     errors = _standard_errors(problem, natural, free)
     cuts, effects = slice(problem.steps), slice(problem.steps, -2)

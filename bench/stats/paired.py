@@ -172,7 +172,7 @@ def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
         return []
     sizes = np.array([len(row) for row in batch])
     if any(row.ndim != 1 for row in batch) or not sizes.all():
-        raise ValueError("a paired test needs one difference or more, in one row")
+        raise ValueError("a paired test needs a row of at least one difference")
     filled = np.zeros((len(batch), sizes.max()))
     for place, row in enumerate(batch):
         filled[place, : len(row)] = row

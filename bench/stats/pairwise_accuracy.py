@@ -1,4 +1,4 @@
-"""How often does a metric prefer the clip that a listener preferred?"""
+"""Accuracy of metrics in predicting votes between two clips."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Votes:
     def __post_init__(self) -> None:
         shapes = {part.shape for part in (self.choice, self.listeners, self.prompts, self.pairs, self.turned)}
         if shapes != {(len(self.choice),)} or not len(self.choice) or set(np.unique(np.abs(self.choice))) != {1.0}:
-            raise ValueError("votes need one choice or more, 1 or −1, each with its listener, prompt and pair")
+            raise ValueError("votes need at least one choice, 1 or −1, each with its listener, prompt and pair")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Permutation tests for pairs: what the statistic would be if the two of each pair were named the other way round."""
+"""Permutation tests for pairs: the distribution of a statistic when the two of each pair are swapped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 EXACT = 13
-"""With so many pairs or fewer, all ways to name them are tried."""
+"""Up to this many pairs, all swaps are tried."""
 PERMUTATIONS = 9999
 """Random ones of more pairs, so that p can be small enough for Holm's adjustment over hundreds of tests."""
 

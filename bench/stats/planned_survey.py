@@ -1,4 +1,4 @@
-"""A survey that is planned: what listeners are asked, what is tested, and how such surveys are simulated."""
+"""A planned survey: its design, its tests, and its simulation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Criterion = Literal["given", "any", "all"]
 
 @dataclass(frozen=True)
 class PlannedDesign:
-    """What listeners are asked, and what the analysis then tests.
+    """The design of a survey and the tests of its analysis.
 
     The last model differs from all others by the effect, on some scales; the others are alike. Every pair of models on
     every scale is a test, and Holm's adjustment is over all of them.
@@ -45,9 +45,9 @@ class PlannedDesign:
     def __post_init__(self) -> None:
         share = isinstance(self.cells, str) or 0 < self.cells < 1
         if self.models < 2 or not 1 <= self.differing <= self.scales or not share:
-            raise ValueError("a design has 2 models or more, a scale or more, some that differ, and a share of cells")
+            raise ValueError("a design needs at least 2 models, 1 scale, 1 differing scale, and a share of cells")
         if not (0 <= self.correlation < 1 and 0 <= self.ties < 1):
-            raise ValueError(f"correlation and ties are shares below 1, got {self.correlation} and {self.ties}")
+            raise ValueError(f"correlation and ties must be shares below 1, got {self.correlation} and {self.ties}")
         if self.votes and self.cells != "complete":
             raise ValueError("votes are planned for complete designs, in which every listener chooses in every cell")
 
@@ -68,7 +68,7 @@ class PlannedDesign:
 
     @property
     def least_listeners(self) -> int:
-        """The fewest listeners that such a survey can have."""
+        """The minimum number of listeners of such a survey."""
         return self.models if self.cells in ("latin", "between") else 2
 
     def answers(self, prompts: int) -> float:
@@ -106,4 +106,4 @@ class Simulation:
 
     def __post_init__(self) -> None:
         if self.runs < 1:
-            raise ValueError(f"power needs simulated surveys, got {self.runs} runs")
+            raise ValueError(f"power needs at least 1 simulated survey, got {self.runs}")

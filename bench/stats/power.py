@@ -1,4 +1,4 @@
-"""Planning a survey: the crossed t-test's power, the difference it can detect, and what the cheapest design costs."""
+"""Plan a survey: power of the crossed t-test, detectable difference, and cost of the cheapest design."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulati
     Methodology 11 (2011).
     """
     if listeners < 2 or prompts < 2:
-        raise ValueError(f"the crossed test needs 2 listeners and 2 prompts or more, got {listeners} and {prompts}")
+        raise ValueError(f"the crossed test needs at least 2 listeners and 2 prompts, got {listeners} and {prompts}")
     of = simulation
     if not of.design.plain:
         return float(getattr(holm_power(listeners, prompts, effect, of), of.design.criterion))
@@ -63,7 +63,7 @@ def minimum_detectable(listeners: int, prompts: int, simulation: Simulation, tar
     from scipy.special import ndtri
 
     if not simulation.level < target < 1:
-        raise ValueError(f"the target power lies between the level {simulation.level} and 1, got {target}")
+        raise ValueError(f"the target power must be between the level {simulation.level} and 1, got {target}")
     half = 0.5 / simulation.runs
 
     def excess(effect: float) -> float:

@@ -52,7 +52,7 @@ class AbilityIntervals(Abilities):
 
 
 def preference_test(signs: npt.ArrayLike, confidence: float = 0.95) -> CrossedTest:
-    """Is one of two models preferred? The crossed t-test on signs.
+    """Test whether one of two models is preferred: the crossed t-test on signs.
 
     The share that prefers B, ties counted half, is (1 + estimate)/2; so is each end of its interval.
 
@@ -166,9 +166,9 @@ def _differences(values: Array) -> Array:
 def _checked(wins: npt.ArrayLike, dimensions: int) -> Array:
     w = np.array(wins, dtype=np.float64)
     if w.ndim != dimensions or w.shape[-1] != w.shape[-2] or w.shape[-1] < 2 or not w.size:
-        raise ValueError(f"wins must be counted for each pair of two models or more, got shape {w.shape}")
+        raise ValueError(f"wins must be counted for each pair of at least two models, got shape {w.shape}")
     if not np.isfinite(w).all() or (w < 0).any():
-        raise ValueError("wins are counts: finite, and 0 where two models were not compared")
+        raise ValueError("wins must be counts: finite, and 0 if two models were not compared")
     w[..., np.eye(w.shape[-1], dtype=bool)] = 0
     played = w.reshape(-1, *w.shape[-2:]).sum(axis=0)
     if not strongly_connected((played + played.T)[None])[0]:

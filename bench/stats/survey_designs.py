@@ -1,4 +1,4 @@
-"""Who hears what: the designs of listening surveys in which not every listener hears every model on every prompt."""
+"""Designs of listening surveys in which not every listener hears every model on every prompt."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def heard(design: Design, rng: np.random.Generator, models: int, listeners: int,
     if design == "latin square":
         turns = turns + np.arange(prompts)
     elif design != "between listeners":
-        raise ValueError(f"no design is called '{design}'; there are {', '.join(DESIGNS)}")
+        raise ValueError(f"unknown design '{design}'; known: {', '.join(DESIGNS)}")
     mask: Mask = turns % models == np.arange(models)[:, None, None]
     return mask

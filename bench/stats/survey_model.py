@@ -1,4 +1,4 @@
-"""How ratings come about: a latent opinion with crossed listener and prompt effects, cut into the steps of a scale."""
+"""A model of ratings: latent opinions with crossed listener and prompt effects, rounded to a scale."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OpinionVariances:
     def __post_init__(self) -> None:
         if not all(np.isfinite(variance) and variance >= 0 for variance in vars(self).values()):
             stated = ", ".join(f"{name} {value:g}" for name, value in vars(self).items())
-            raise ValueError(f"variances are 0 or more, got {stated}")
+            raise ValueError(f"variances must be at least 0, got {stated}")
 
 
 FIVE_POINT = Scale()

@@ -1,1 +1,1 @@
-"""The run folder: its database, its files, and what workers hand back to be stored."""
+"""The run folder: its database, its files, and results from workers."""

@@ -29,7 +29,7 @@ THREADS = min(8, usable_cores())
 
 @dataclass(frozen=True)
 class ClipLabel:
-    """What a clip's file says of itself.
+    """The label stored in a clip's file.
 
     Attributes:
         clip: its id.
@@ -47,7 +47,7 @@ class ClipLabel:
 
 
 def write_clip(path: Path, clip: str, audio: Audio) -> ClipLabel:
-    """Write a clip's file, whole or not at all, and return the label that it carries.
+    """Write a clip's file atomically, and return its label.
 
     Raises:
         OSError: the disk does not take it.
@@ -77,7 +77,7 @@ def read_label(path: Path) -> ClipLabel | None:
 
 
 def read_clip(path: Path) -> ClipMade | None:
-    """The row of the clip that a file says it is, as far as the file knows it; None where its samples are others.
+    """Return the row of a clip from its file's label; None if the samples differ from it.
 
     How long it took to make and on which machine is not in the file.
     """
@@ -95,7 +95,7 @@ def read_clip(path: Path) -> ClipMade | None:
 
 
 def made_audio(path: Path, content: str) -> Audio:
-    """Decode a clip's file, and check that it holds what was made.
+    """Decode a clip's file, and check that it is unchanged.
 
     Args:
         path: of the file.
@@ -111,7 +111,7 @@ def made_audio(path: Path, content: str) -> Audio:
 
 
 def made_files(clips: Sequence[tuple[Path, str]]) -> Iterator[bytes]:
-    """Yield the bytes of clips' files, in order, once their samples are checked: what is checked is what is returned.
+    """Yield the bytes of clips' files in order, after checking the samples of exactly these bytes.
 
     Args:
         clips: path and content hash of each.
@@ -141,6 +141,6 @@ def _made_file(clip: tuple[Path, str]) -> bytes:
 
 def _other_audio(path: Path) -> DataError:
     return DataError(
-        f"{path}: holds other audio than was made for this clip; put the file back, or have the clip made again: "
+        f"{path}: is not the audio that was made for this clip; restore the file, or make the clip again: "
         "'tunebench check run --repair'"
     )

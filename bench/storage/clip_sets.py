@@ -1,4 +1,4 @@
-"""The clips of a run as sets: which of them a set metric is computed of, and the part of each that is embedded."""
+"""The clips of a run as sets: sets for set metrics, and the part of each clip that is embedded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPINGS = ("genre", "level")
 
 
 def view_of(store: Store, ground: CommonGround) -> View:
-    """Return the part of the clips of a run that embeddings are made of."""
+    """Return the part of the clips of a run that is embedded."""
     if ground.seconds is None:
         return View(None, ground.band)
     if ground.seconds != "auto":
@@ -46,5 +46,5 @@ def _groups(prompt: Prompt) -> list[tuple[str, str]]:
 
 
 def clips_hash(clips: Iterable[StoredClip]) -> str:
-    """Return identity of a set of clips: the fingerprint of what they sound like, whatever their order."""
+    """Return the identity of a set of clips: the fingerprint of their sounds, in any order."""
     return fingerprint(sorted(clip.content for clip in clips))

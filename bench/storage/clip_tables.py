@@ -1,4 +1,4 @@
-"""The part of a run's database that holds what it was asked for: its models, prompts and clips."""
+"""The part of a run's database with the plan: models, prompts and clips."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PLAN_AGAIN = (
 )
 
 SAID_OF_PROMPTS = ("notices", "tuning")
-"""The parts of a model's provenance that depend on what is asked of it, or on what became known of it."""
+"""The parts of a model's provenance that depend on the run, or that may become known later."""
 
 
 class ClipTables(Tables):
-    """Writes a plan down as rows, and keeps rows and files in agreement."""
+    """Store a plan as rows, and keep rows and files consistent."""
 
     def about(self) -> dict[str, str]:
         """Return facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
         return dict(self._db.execute("SELECT name, value FROM about"))
 
     def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
-        """Write a plan down, extending what the folder holds, and return how many clips with sound it replaces.
+        """Store a plan, extending the run, and return the number of made clips that it replaces.
 
         ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
 
@@ -78,7 +78,7 @@ class ClipTables(Tables):
         return replaced
 
     def _provenance(self, label: str, now: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The provenance of a model: as it was first recorded, but for what is said of it and of its prompts now."""
+        """Return the provenance of a model: as first recorded, except for present notices and tuning."""
         stored = self._db.execute("SELECT provenance FROM models WHERE label = ?", (label,)).fetchone()
         if stored is None:
             return now
@@ -86,8 +86,8 @@ class ClipTables(Tables):
         return {**kept, **{name: now[name] for name in SAID_OF_PROMPTS if name in now}}
 
     def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
-        """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken
-        away, or a prompt that had none and has one of another seed now."""
+        """Replace clips no longer listed by rows whose plan lists all their clips: a file that was removed,
+        or a prompt that had none and now has one with another seed."""
         listed = {model.label for model in plan.models if model.listed}
         asked = {clip.place for clip in clips}
         gone = [
@@ -121,7 +121,7 @@ class ClipTables(Tables):
         return replaced
 
     def keep_order(self, clips: Sequence[PlannedClip]) -> None:
-        """Give clips of a plan whose rows were lost their places between the others again, where these are free."""
+        """Restore the positions of a plan's clips whose rows were lost, if these are free."""
         places: dict[str, int] = dict(self._db.execute("SELECT id, rowid FROM clips"))
         taken, before = set(places.values()), 0
         with self._transaction():
@@ -132,13 +132,13 @@ class ClipTables(Tables):
                 before = places[clip.id]
 
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
-        """Raise UsageError if the folder holds something else under the names that a plan uses."""
+        """Raise UsageError if names in a plan mean something else in the folder."""
         held = self.about()
         advice = "use another folder (--out)"
         for name in ("suite", "duration"):
             if name in held and held[name] != about[name]:
                 was, now_is = (seconds_text(v) if name == "duration" else v for v in (held[name], about[name]))
-                raise UsageError(f"{self.folder} holds a run with {name} {was}, not {now_is}; {advice}")
+                raise UsageError(f"{self.folder} has a run with {name} {was}, not {now_is}; {advice}")
         models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
         for model in plan.models:
             if (
@@ -148,12 +148,12 @@ class ClipTables(Tables):
             ):
                 place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
                 raise UsageError(
-                    f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
+                    f"{self.folder} has another model '{model.label}': {place} was {was}, is now {now_is}; "
                     f"rename it with 'as:' or {advice}"
                 )
             if model.label in models and models[model.label][2] != model.rate:
                 raise UsageError(
-                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
+                    f"{self.folder} has clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
                     f"rename it with 'as:' or {advice}"
                 )
         self.refuse_uneven_rows([model.label for model in plan.models], [p.id for p in plan.suite.prompts])
@@ -161,8 +161,8 @@ class ClipTables(Tables):
         for clip in plan.clips:
             if held_by.get(clip.id, clip.model) != clip.model:
                 raise UsageError(
-                    f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
-                    f"same model with the same parameters; take '{clip.model}' out, or {advice}"
+                    f"{self.folder} already has the clips of '{clip.model}', as those of '{held_by[clip.id]}': the "
+                    f"same model with the same parameters; remove '{clip.model}', or {advice}"
                 )
         columns = "id, text, genre, level, bpm, key, lyrics"
         prompts = {row[0]: row[1:] for row in self._db.execute(f"SELECT {columns} FROM prompts")}
@@ -171,12 +171,12 @@ class ClipTables(Tables):
             if p.id in prompts and prompts[p.id] != now:
                 old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
                 raise UsageError(
-                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; "
+                    f"{self.folder} has another prompt '{p.id}': {old!r}, now {new!r}; "
                     f"raise the suite's version and {advice}"
                 )
 
     def refuse_uneven_rows(self, models: Sequence[str], prompts: Sequence[str]) -> None:
-        """Check that all rows would ask the same prompts if the run were extended by models and prompts.
+        """Check that all rows would have the same prompts if the run were extended by models and prompts.
 
         Raises:
             UsageError: some would ask fewer, so that a table of the run would hold numbers that are not comparable.
@@ -187,29 +187,29 @@ class ClipTables(Tables):
         left_out = [label for label in held if label not in models]
         if held and new and set(had) - set(prompts):
             raise UsageError(
-                f"{self.folder} holds {len(had)} prompts, so '{new[0]}' must have them too, and not "
-                f"{len(prompts)} only; leave out the limit, or use another folder (--out)"
+                f"{self.folder} has {len(had)} prompts, so '{new[0]}' must have them, too, not "
+                f"only {len(prompts)}; leave out the limit, or use another folder (--out)"
             )
         if left_out and set(prompts) - set(had):
             raise UsageError(
-                f"{self.folder} holds '{left_out[0]}' on {len(had)} prompts, and this adds more to other rows only; "
+                f"{self.folder} has '{left_out[0]}' on {len(had)} prompts, and this adds more only to other rows; "
                 f"name '{left_out[0]}' too, set the limit to {len(had)}, or use another folder (--out)"
             )
 
     def plan_lost(self) -> None:
-        """Plan the clips again whose audio is gone."""
+        """Plan clips with missing audio again."""
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
         on_disk = set(audio_files(self.folder))
         lost = {path for path in made - on_disk if not (self.folder / path).exists()}
         self.plan_again(id for id, (path, _) in self.recorded_audio().items() if path in lost)
 
     def plan_again(self, clips: Iterable[str]) -> None:
-        """Plan clips again, by their ids, of which the audio is lost or is another's."""
+        """Plan clips again, by their ids, whose audio is lost or differs."""
         with self._transaction():
             self._db.executemany(PLAN_AGAIN, ((id,) for id in clips))
 
     def recorded_audio(self) -> dict[str, tuple[str, str]]:
-        """By id, the path and content hash of the clips that were made."""
+        """Return the path and content hash of made clips by id."""
         rows = self._db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
         return {id: (path, content) for id, path, content in rows}
 

@@ -65,7 +65,7 @@ def read_database(folder: Path) -> sqlite3.Connection:
 
 
 def undo_cut_off_change(folder: Path) -> None:
-    """Undo what a killed driver had changed in part, as SQLite's journal on a network disk says; the caller holds the
+    """Roll back a killed driver's partial change, by SQLite's journal on a network disk; the caller holds the
     folder's lock.
 
     Raises:
@@ -93,19 +93,19 @@ def refuse_lost_database(folder: Path) -> None:
                 return
         problem = "its run.db knows of no clip"
     raise DataError(
-        f"{folder} holds audio, but {problem}; put the lost run.db and its run.db-wal back, or make it anew from the "
-        f"audio with 'tunebench check run {folder} --repair'; if the audio is not a run's, name another folder"
+        f"{folder} has audio, but {problem}; restore the lost run.db and its run.db-wal, or rebuild it from the "
+        f"audio with 'tunebench check run {folder} --repair'; if the audio is not from a run, name another folder"
     )
 
 
 def holds_cut_off_change(folder: Path) -> bool:
-    """Return whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
+    """Return whether ``run.db`` has an interrupted change, which only opening it for writing rolls back."""
     journal = folder / "run.db-journal"
     return (folder / "run.db").is_file() and journal.is_file() and journal.stat().st_size > 0
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Return the database as it is at this moment, whatever a driver writes from now on; in place of what was given.
+    """Return a snapshot of the database, unaffected by later writes, replacing the given connection.
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
@@ -128,7 +128,7 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
 
 
 def present_layout(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The database, in place of what was given: of an older layout a copy in memory that is brought to the present one.
+    """Return the database in the present layout, replacing the given one; an older one is upgraded in memory.
 
     The file stays as it is.
 
@@ -155,16 +155,16 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise UsageError(f"{folder} holds no run yet; a driver may be about to begin one")
+        raise UsageError(f"{folder} has no run yet; one may be about to start")
     if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
-            f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
-            f"use the tunebench that wrote it, or 'tunebench check run {folder}' if none did"
+            f"{folder}/run.db has layout {version}, this version reads {SCHEMA_VERSION}; "
+            f"use the version that wrote it, or 'tunebench check run {folder}' if none did"
         )
 
 
 def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
-    """Bring a database that an older tunebench wrote to the present layout, in one transaction.
+    """Bring a database of an older version to the present layout, in one transaction.
 
     Raises:
         DataError: it holds what no tunebench wrote; nothing of it is changed.
@@ -194,28 +194,28 @@ def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
+    """Convert SQLite's errors about a full disk or a damaged file to messages with advice."""
     try:
         yield
     except sqlite3.IntegrityError:
-        raise  # a mistake of ours, not of the disk
+        raise  # a bug of ours, not a disk problem
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         if is_damage(error):
             raise damaged(folder, error) from error
         raise UsageError(
-            f"cannot use {folder}/run.db ({error}); what was stored before is safe: free disk space or fix "
+            f"cannot use {folder}/run.db ({error}); earlier results are safe: free disk space or fix "
             "permissions, then run the same command again"
         ) from error
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether what SQLite raised says that the file is damaged, and not that a disk is full or a folder read-only."""
+    """Return whether an SQLite error means a damaged file rather than a full disk or a read-only folder."""
     return not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_DAMAGE)
 
 
 def damaged(folder: Path, what: object) -> DataError:
-    """Return what is said of a database that is not as it should be, in one line."""
+    """Return the error for a damaged database, in one line."""
     said = " ".join(str(what).split())
     return DataError(
-        f"{folder}/run.db is damaged ({said}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
+        f"{folder}/run.db is damaged ({said}); 'tunebench check run {folder} --repair' rebuilds it from undamaged rows"
     )

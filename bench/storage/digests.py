@@ -1,4 +1,4 @@
-"""Digests of a run's rows: whoever reads a row knows that it is as tunebench wrote it.
+"""Digests of a run's rows: readers can verify that rows are unchanged.
 
 The rows of a table stand in blocks, such as the scores of one clip. The table ``digests`` holds of each block how many
 rows there are, a digest of them, and a checksum of that very row. Whoever writes rows has triggers note their blocks,
@@ -22,12 +22,12 @@ SELF_CHECKED = frozenset({"digests", "set_tests"})
 """Tables whose rows each carry their own digest. A test of a difference that is damaged is made again in seconds."""
 
 SCHEMA = "sqlite_master"
-"""What the digest of the tables' definitions is kept under."""
+"""The key of the digest of the tables' definitions."""
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """How the rows of a table stand in blocks: those of equal ``key`` are one, and ``grouped`` finds them in a scan."""
+    """Division of a table into blocks: rows with equal ``key`` form one, and ``grouped`` scans them."""
 
     key: tuple[str, ...] = ()
     grouped: str = ""
@@ -44,7 +44,7 @@ _BLOCKS: Mapping[str, _Blocks] = {
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A block that is not as its digest says.
+    """A block that does not match its digest.
 
     Attributes:
         table: its table.
@@ -122,7 +122,7 @@ def same_definitions(one: sqlite3.Connection, other: sqlite3.Connection) -> bool
 
 @interrupts.held()
 def write_digests(db: sqlite3.Connection) -> None:
-    """Write the digests of all rows and of the tables' definitions anew, in the caller's transaction."""
+    """Recompute the digests of all rows and of the tables' definitions, in the caller's transaction."""
     db.execute("DELETE FROM main.digests")
     for table in (SCHEMA, *digested_tables(db)):
         db.executemany(
@@ -135,7 +135,7 @@ def write_digests(db: sqlite3.Connection) -> None:
 
 
 def remove_block(db: sqlite3.Connection, block: Mismatch) -> None:
-    """Delete the rows of a block that are there."""
+    """Delete the existing rows of a block."""
     columns = _blocks(block.table).key
     where = f"{_SEPARATED.join(columns)} = ?" if columns else "? = ''"
     db.execute(f"DELETE FROM main.{block.table} WHERE {where}", (block.block,))
@@ -205,7 +205,7 @@ def _present(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, int, str
 
 
 def _schema(db: sqlite3.Connection) -> tuple[int, str]:
-    """Return the definitions of the tables, and what of the file's header decides how rows are read and written."""
+    """Return the definitions of the tables, and header fields that affect reading and writing of rows."""
     digest = _RowsDigest()
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY name, type").fetchall()
     for row in rows:
@@ -231,7 +231,7 @@ def _digest(db: sqlite3.Connection, table: str) -> str:
 
 
 def _as_bytes(column: str, kind: str) -> str:
-    """SQL for a value that tells its type and that Python can take whatever is in it: a damaged text need not be UTF-8.
+    """Return SQL for a value with its type, safe for Python even if text is not UTF-8.
 
     Texts where they belong become blobs, which is as fast as can be; what is in the wrong place becomes hexadecimal.
     """

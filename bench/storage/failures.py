@@ -1,4 +1,4 @@
-"""What failed in a run: rows, and rows of one reason put together."""
+"""Failures of a run, single and grouped by reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMED = 3  # metrics, or prompts, that a line names
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that failed.
+    """A failure.
 
     Attributes:
         model: the row of the leaderboard.
@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """What failed of one model for one reason.
+    """Failures of one model with the same reason.
 
     Attributes:
         model: the row of the leaderboard.
@@ -56,7 +56,7 @@ class FailureGroup:
     prompts: tuple[str, ...] = ()
 
     def line(self, reason: str | None = None) -> str:
-        """Such as ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
+        """A line such as ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
         reason = reason or self.reason
         if self.count == 1:
             return str(Failure(self.model, self.metrics[0], self.example, reason))
@@ -75,7 +75,7 @@ class FailureGroup:
 
 
 def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
-    """Put failures of one model and reason together, whatever the metric; those of one reason follow each other.
+    """Group failures by model and reason, across metrics; groups with the same reason are adjacent.
 
     Reasons that name their clip are one if they differ only in its prompt and seed, or after the last semicolon (as in
     files of near names): a folder that lacks the files of many prompts has one line. What kills the
@@ -126,7 +126,7 @@ def _without_names(failure: Failure) -> str:
 
 
 def failure_lines(groups: Sequence[FailureGroup], most: int) -> list[str]:
-    """Return a line a group, at most so many, then one that counts the rest. A reason is spelled out once."""
+    """Return one line per group, up to a limit, then one that counts the rest; each reason is given once."""
     lines = [
         group.line("the same" if place and groups[place - 1].reason == group.reason else None)
         for place, group in enumerate(groups[:most])

@@ -1,4 +1,4 @@
-"""``config.yaml`` of a run folder: what all its rows were made with, and its scores, by however many commands.
+"""``config.yaml`` of a run folder: the configuration of all its rows and scores, over several commands.
 
 A run may be extended by another configuration, so the kept one is what they come to together. The database is what
 counts; the file is for readers, for scoring the run again, and for making the run anew from it. Paths in it mean what
@@ -23,20 +23,20 @@ FILE = "config.yaml"
 
 
 def load_frozen(folder: Path) -> RunConfig:
-    """Return the kept configuration of a run.
+    """Return the stored configuration of a run.
 
     Raises:
-        UsageError: it is gone, or is of another tunebench.
+        UsageError: it is missing, or from another version.
         DataError: it is damaged; one that is empty would be taken for the default run.
     """
     config = load_config(folder / FILE)
     if not config.model_fields_set:
-        raise DataError(f"{folder / FILE} is empty; put it back, or run the command that made the run again")
+        raise DataError(f"{folder / FILE} is empty; restore it, or run the command that made the run again")
     return config
 
 
 def read_frozen(folder: Path) -> RunConfig | None:
-    """Return the kept configuration of a run; None where it is gone or damaged."""
+    """Return the stored configuration of a run; None if missing or damaged."""
     try:
         return load_frozen(folder)
     except TunebenchError:
@@ -44,7 +44,7 @@ def read_frozen(folder: Path) -> RunConfig | None:
 
 
 def freeze(store: Store, config: RunConfig) -> list[str]:
-    """Keep a configuration in a run that holds its plan, together with what was kept before.
+    """Store the configuration of a run's plan, merged with the one stored before.
 
     Of what was kept before stays what the run still shows: its models, and the metrics in its tables.
 
@@ -68,7 +68,7 @@ def freeze(store: Store, config: RunConfig) -> list[str]:
 
 
 def freeze_scoring(store: Store, config: RunConfig) -> None:
-    """Keep what a run was scored with: metrics, reference, pairs, the part of the clips, and how leaks are treated.
+    """Store the scoring configuration: metrics, reference, pairs, the part of the clips, and how leaks are treated.
 
     Where no configuration is kept nothing is, since how the clips were made is not known.
 
@@ -90,7 +90,7 @@ def _write(store: Store, config: RunConfig) -> None:
 
 
 def with_seeds(config: RunConfig, plan: Plan) -> RunConfig:
-    """Return the configuration with the seeds that its rows have: ``auto`` stays for rows of clips made before."""
+    """Return the configuration with the seeds that its rows have: ``auto`` stays for rows of existing clips."""
     listed = {model.label for model in plan.models if model.listed}
     rows = []
     for model in config.models:
@@ -114,14 +114,14 @@ def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: C
 
 
 def _seeds_together(one: Seeds, other: Seeds) -> Seeds:
-    """All the seeds; ``auto`` where one is, since a list would ask every prompt for what files of others have."""
+    """Return all seeds; ``auto`` if one is, since a list would apply to every prompt."""
     if isinstance(one, str) or isinstance(other, str):
         return "auto"
     return tuple(dict.fromkeys([*one, *other]))
 
 
 def _metrics_together(before: Sequence[MetricConfig], now: Sequence[MetricConfig]) -> tuple[MetricConfig, ...]:
-    """Return the metrics of both, those of one name as they are asked for now, in their first place."""
+    """Return the metrics of both; those with the same name as now configured, in their first position."""
     asked: dict[str, list[MetricConfig]] = {}
     for metric in now:
         asked.setdefault(metric.base, []).append(metric)

@@ -1,4 +1,4 @@
-"""What is damaged or lost in a run folder: its database, and the audio that rows vouch for."""
+"""Find damage in a run folder: its database, and the audio referred to by rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something of a run that is not as it should be.
+    """A damaged or lost part of a run.
 
     Attributes:
         file: what holds it, relative to the run folder.
@@ -54,7 +54,7 @@ class Finding:
 
 
 def inspect_database(folder: Path) -> list[Finding]:
-    """Compare all of a run's database with its digests.
+    """Compare a run's whole database with its digests.
 
     Raises:
         UsageError: there is no run in the folder.
@@ -68,7 +68,7 @@ def inspect_database(folder: Path) -> list[Finding]:
 
 
 def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[str, Finding]:
-    """Decode the audio of clips and compare it with what was made.
+    """Decode the audio of clips and compare it with its recorded hash.
 
     Args:
         folder: the run's.
@@ -96,7 +96,7 @@ def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[st
 
 
 def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[Finding]:
-    """Return the audio that no row vouches for, where ``clips`` are as `recorded_audio` returns them."""
+    """Return the audio files without a row; ``clips`` is the result of `recorded_audio`."""
     known = {path.casefold() for path, _ in clips.values()}
     found = sorted(file.relative_to(folder).as_posix() for file in (folder / "audio").glob("*/*.flac"))
     remedy = f"taken over where it says which clip it is; otherwise moved to {UNKNOWN}"
@@ -108,7 +108,7 @@ def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[
 
 
 def recorded_audio(folder: Path) -> dict[str, tuple[str, str]]:
-    """Return by id the path and content hash of all clips whose audio should exist; none if that cannot be read."""
+    """Return by id the path and content hash of all clips whose audio should exist; empty if that is unreadable."""
     try:
         with closing(read_database(folder)) as db:
             rows = db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
@@ -118,7 +118,7 @@ def recorded_audio(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def _all_damage(db: sqlite3.Connection) -> Iterator[Mismatch | str]:
-    """Yield the damage of every table, one that cannot be read too."""
+    """Yield the damage of every table, including unreadable ones."""
     for table in (SCHEMA, *digested_tables(db)):
         try:
             yield from damage_of(db, table)

@@ -1,4 +1,4 @@
-"""Whether a run's database is as it was written: its structure, and each block of rows against its digest."""
+"""Check a run's database: its structure, and each block of rows against its digest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.storage.database import damaged, explained
 from bench.storage.digests import SCHEMA, Mismatch, digested_tables, mismatches
 
 LARGE = frozenset({"embeddings", "notes", "whole_plan"})
-"""Tables that readers seldom need and that hold most of the bytes."""
+"""Large tables that readers rarely need."""
 
 
 @interrupts.held()  # SQLite calls into Python for each row, and takes an interrupt there for damage
 def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str]) -> None:
-    """Check that the rows of tables, and the definitions of all, are as they were; ``folder`` is for the message.
+    """Check that the rows of tables, and the definitions of all, are unchanged; ``folder`` is for the message.
 
     Raises:
         DataError: a block of rows is damaged or was edited, or the file is damaged; the message names the first.
@@ -28,7 +28,7 @@ def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str
 
 
 def check_free_pages(folder: Path, db: sqlite3.Connection) -> None:
-    """Check that what is written from now on goes to pages that are free.
+    """Check that later writes go to free pages.
 
     Raises:
         DataError: the list of free pages is damaged.

@@ -1,4 +1,4 @@
-"""What a shard holds, as rows that go into the database of the run that it is a part of."""
+"""Merge the rows of a shard into the database of its run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _RESULTS = (
 
 
 class ShardClip(NamedTuple):
-    """A clip of the whole plan, as each shard has it, and the number of the shard that makes it."""
+    """A clip of the whole plan, with the number of its shard."""
 
     clip: str
     shard: int
@@ -90,13 +90,13 @@ class ShardClip(NamedTuple):
 
 
 def whole_plan(shard: Store) -> list[ShardClip]:
-    """Return the whole plan that a shard is a part of; empty in a run that is not a shard, or has no plan yet."""
+    """Return the whole plan that a shard is a part of; empty for a run that is not a shard, or has no plan yet."""
     rows = shard.rows("SELECT clip, shard, model, prompt, seed FROM whole_plan ORDER BY position")
     return [ShardClip(*row) for row in rows]
 
 
 def join_plan(run: Store, shard: Path) -> None:
-    """Take over the whole plan of a shard, as `Store.adopt` does a plan, in one transaction.
+    """Adopt the whole plan of a shard, as `Store.adopt` does, in one transaction.
 
     Args:
         run: open for writing.
@@ -112,19 +112,19 @@ def join_plan(run: Store, shard: Path) -> None:
 
 
 def _refuse_second_name(run: Store, database: sqlite3.Connection) -> None:
-    """One clip belongs to one row: those of a model under a second name would be in neither."""
+    """Refuse a clip in two rows, as for a model with two names."""
     for held, planned in database.execute(
         "SELECT clips.model, plan.model FROM other.whole_plan AS plan JOIN clips ON clips.id = plan.clip "
         "WHERE plan.model != clips.model LIMIT 1"
     ):
         raise UsageError(
-            f"{run.folder} holds the clips of '{planned}' already, as those of '{held}': the same model with the same "
+            f"{run.folder} already has the clips of '{planned}', as those of '{held}': the same model with the same "
             "parameters; move the shards to a folder of their own"
         )
 
 
 def join_results(run: Store, shard: Path) -> int:
-    """Take over what a shard has made, scored and noted, in one transaction; its audio must be there already.
+    """Copy clips, scores and notes of a shard in one transaction; its audio must already exist.
 
     Returns:
         How many of its clips the run holds with another sound; those that it holds stay.

@@ -1,4 +1,4 @@
-"""The files of a bundle: which there may be, and what each is called. No other name is ever written or read."""
+"""Names of the files of a bundle. No other name is ever written or read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATABASE = "run.db"
 LEADERBOARD = "leaderboard.json"
 SCORES = "scores.csv"
 IMPORTED = "imported"
-"""The parameter of a column of scores that were imported: the hash of the file that they were read from."""
+"""The parameter of a column of imported scores: the hash of their file."""
 
 _AUDIO = re.compile(rf"audio/{LABEL.pattern}/[0-9a-f]{{16}}\.flac")
 _REFERENCE = re.compile(r"references/[0-9a-f]{16}\.safetensors")
@@ -27,12 +27,12 @@ def is_audio(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Return whether a bundle may hold a file of that name: relative, of few letters, and in no folder but two."""
+    """Return whether a bundle may have a file of that name: relative, in a limited alphabet and two folders."""
     return name in (INDEX, CONFIG, DATABASE, LEADERBOARD, SCORES) or is_audio(name) or bool(_REFERENCE.fullmatch(name))
 
 
 def is_hash(text: object) -> bool:
-    """Return whether it is a SHA-256, as clips, contents and references are named by."""
+    """Return whether a text is a SHA-256 in hexadecimal digits."""
     return isinstance(text, str) and bool(_SHA256.fullmatch(text))
 
 

@@ -1,4 +1,4 @@
-"""The SQLite file of a listening test: who takes part, and every answer as soon as it is given."""
+"""The SQLite file of a listening test: participants, and answers as soon as given."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_REFUSED = 10_000  # rows of the log, or strangers could fill the disk
 
 
 class Listener(NamedTuple):
-    """Someone who takes part: number of the session, when they came, and what is known of them."""
+    """A participant: number of the session, time of arrival, and facts."""
 
     listener: int
     enrolled_at: str
@@ -38,7 +38,7 @@ class Listener(NamedTuple):
 
 
 class PageAnswer(NamedTuple):
-    """What a listener said on one page.
+    """The answer of a listener on one page.
 
     Attributes:
         listener: number of the session, from 0.
@@ -60,11 +60,11 @@ class PageAnswer(NamedTuple):
 
 
 class AlreadyAnswered(Exception):
-    """The page has a final answer that is another one, or somebody of that name in the panel takes part already."""
+    """The page already has a different final answer, or the panel id already takes part."""
 
 
 class Answers:
-    """The answers of one listening test. Any thread may call; what is written is on the disk when a method returns.
+    """Answers of a listening test; thread-safe, and data are on disk when a method returns.
 
     Args:
         folder: of the test.
@@ -100,7 +100,7 @@ class Answers:
 
     @property
     def state(self) -> State:
-        """Whether answers are taken."""
+        """Whether answers are accepted."""
         state: State = self._one("SELECT state FROM test")
         return state
 
@@ -108,11 +108,11 @@ class Answers:
         self._write("UPDATE test SET state = ?", state)
 
     def enroll(self, listener: int) -> None:
-        """Note that somebody who was invited takes part; if they do already, nothing changes."""
+        """Record that an invited person takes part; repeating it changes nothing."""
         self._write(f"{_ENROLL} ON CONFLICT (listener) DO NOTHING", listener, _now(), None)
 
     def enroll_next(self, places: int, panel: str | None = None) -> int | None:
-        """Give somebody the first free session, and return its number; None where all ``places`` are taken.
+        """Assign the first free session, and return its number; None if all ``places`` are taken.
 
         Raises:
             AlreadyAnswered: somebody of that name in the panel takes part.
@@ -127,20 +127,20 @@ class Answers:
             return free
 
     def consent(self, listener: int) -> None:
-        """Note when a listener agreed to take part, the first time that they do."""
+        """Record the time of a listener's first consent."""
         self._write(
             "UPDATE listeners SET consented_at = coalesce(consented_at, ?) WHERE listener = ?", _now(), listener
         )
 
     def add_facts(self, listener: int, facts: Mapping[str, Any]) -> None:
-        """Note more of what is known about a listener; what is known already stays."""
+        """Add facts about a listener; existing ones stay."""
         with self._transaction() as db:
             found = db.execute("SELECT facts FROM listeners WHERE listener = ?", (listener,)).fetchone()
             known = {**facts, **json.loads(found[0])}
             db.execute("UPDATE listeners SET facts = ? WHERE listener = ?", (_json(known), listener))
 
     def save(self, answer: PageAnswer, last: bool = False) -> bool:
-        """Keep an answer; the same one again changes nothing.
+        """Store an answer; repeating it changes nothing.
 
         Args:
             answer: to a page.
@@ -173,11 +173,11 @@ class Answers:
         return True
 
     def listeners(self) -> list[Listener]:
-        """Return all who take part, in the order of their sessions."""
+        """Return all participants, in the order of sessions."""
         return [_listener(*row) for row in self._all(f"{_LISTENERS} ORDER BY listener")]
 
     def listener(self, listener: int) -> Listener | None:
-        """Return one who takes part, or None."""
+        """Return a participant, or None."""
         return next((_listener(*row) for row in self._all(f"{_LISTENERS} WHERE listener = ?", listener)), None)
 
     def answers(self, listener: int | None = None) -> list[PageAnswer]:
@@ -190,21 +190,21 @@ class Answers:
         ]
 
     def pages_done(self, listener: int) -> int:
-        """Return how many pages have a final answer of a listener; they are answered in their order."""
+        """Return how many pages have a final answer of a listener; pages are answered in order."""
         return int(self._all("SELECT count(*) FROM answers WHERE listener = ? AND final", listener)[0][0])
 
     def refuse(self, listener: int | None, what: str) -> None:
-        """Log what was refused; the oldest entries go where there are many."""
+        """Log a refused request; the oldest entries are dropped if there are many."""
         with self._transaction() as db:
             db.execute("INSERT INTO refused VALUES (?, ?, ?)", (_now(), listener, what[:500]))
             db.execute("DELETE FROM refused WHERE rowid <= (SELECT max(rowid) FROM refused) - ?", (_MOST_REFUSED,))
 
     def refused(self) -> list[tuple[str, int | None, str]]:
-        """When, of whom, and what was refused, the latest first."""
+        """Return refused requests with time and client, latest first."""
         return [tuple(row) for row in self._all("SELECT at, listener, what FROM refused ORDER BY rowid DESC")]
 
     def _connect(self, fixed: bool) -> sqlite3.Connection:
-        """Open the file; a fixed one is in a folder that cannot be written."""
+        """Open the file; a snapshot if the folder is not writable."""
         if not fixed:
             return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         # What a server left open is read with the help of a file beside it, which could not be made here.
@@ -224,9 +224,9 @@ class Answers:
     def _check(self, design: str) -> None:
         version = self._one("PRAGMA user_version")
         if version != _VERSION:
-            raise DataError(f"{self._path} has layout {version}, and this tunebench reads {_VERSION}")
+            raise DataError(f"{self._path} has layout {version}, this version reads {_VERSION}")
         if self._one("SELECT design FROM test") != design:
-            raise DataError(f"{self._path} holds answers to another design; move it away, or put the first design back")
+            raise DataError(f"{self._path} has answers to another design; move it away, or restore the original design")
 
     def _one(self, query: str) -> Any:
         return self._all(query)[0][0]
@@ -241,7 +241,7 @@ class Answers:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One change, whole or not at all, and on the disk in the end."""
+        """Make one atomic change that is on disk at the end."""
         with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -257,15 +257,15 @@ class Answers:
         try:
             yield
         except sqlite3.IntegrityError:
-            raise  # a mistake of ours, not of the disk
+            raise  # a bug of ours, not a disk problem
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if is_damage(error):
-                raise DataError(f"{self._path} is damaged ({error}); take it from a backup") from error
+                raise DataError(f"{self._path} is damaged ({error}); restore it from a backup") from error
             raise UsageError(f"cannot use {self._path} ({error}); free disk space or fix permissions") from error
 
 
 def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[Listener]]:
-    """Read the answers and listeners of a test, which a server may be writing to.
+    """Read the answers and listeners of a test, which a server may be writing.
 
     Raises:
         UsageError, DataError: as `Answers`.

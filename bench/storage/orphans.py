@@ -1,4 +1,4 @@
-"""Audio in a run folder that no row vouches for: taken into the run where it says what it is, else set aside.
+"""Audio files without a row in a run folder: adopted if their label identifies a clip, else set aside.
 
 A run that was killed between a file and its row leaves such audio, and so does a database that was put back from a
 backup or lost its write-ahead log. Whole audio is never removed.
@@ -26,7 +26,7 @@ _PART = re.compile(r"\.[0-9a-f]{16}\.flac\.\d+\.part")
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of audio without a row.
+    """The result for audio without a row.
 
     Attributes:
         adopted: clips whose files are whole and in their place, to be recorded.
@@ -38,20 +38,20 @@ class Settled:
 
     @property
     def told(self) -> str:
-        """What the user must know, in one line; empty where nothing was set aside."""
+        """A message for the user; empty if nothing was set aside."""
         if not self.set_aside:
             return ""
         many = len(self.set_aside)
         what = "1 audio file belongs" if many == 1 else f"{many} audio files belong"
         return (
-            f"{what} to no clip of this run or hold other audio than they say, and now lie in {UNKNOWN} "
+            f"{what} to no clip of this run or differ from their label, and were moved to {UNKNOWN} "
             f"({self.set_aside[0].rpartition('/')[2]}{', …' if many > 1 else ''}); if run.db was put back from a "
             "backup, 'tunebench check run --repair' says more"
         )
 
 
 def settle_orphans(folder: Path, known: Collection[str], wanted: Mapping[str, str]) -> Settled:
-    """Put each audio file that no row vouches for where it belongs, and remove the remains of interrupted writes.
+    """Adopt or set aside each audio file without a row, and remove remains of interrupted writes.
 
     A file is a clip's if its label names the clip and its samples are the ones that the label names. One in another
     clip's place, or set aside earlier, is moved to its own place if nothing is there.
@@ -96,7 +96,7 @@ def _without_row(folder: Path, known: Collection[str]) -> list[str]:
 
 
 def audio_files(folder: Path) -> Iterator[str]:
-    """Yield every file of the audio of a run, relative to its folder; as text, since there are as many as clips."""
+    """Yield every file of the audio of a run, relative to its folder; as text, since there may be very many."""
     with suppress(FileNotFoundError), os.scandir(folder / "audio") as models:
         for model in models:
             if model.is_dir():
@@ -114,7 +114,7 @@ def _named_by(file: Path) -> str:
 
 
 def set_aside(folder: Path, path: str) -> str:
-    """Move audio of a run folder to where no clip lies; the name says where it was. Returns its new path.
+    """Move an audio file out of the clips' folders, keeping its path in the name; return its new path.
 
     Raises:
         OSError: it cannot be moved.

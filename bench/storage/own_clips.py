@@ -1,4 +1,4 @@
-"""The clips of a run whose names may become file names: a database may come from anywhere and name anything."""
+"""Clips of a run with safe names for files, as a database may be untrusted."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def own_clips(store: Store) -> list[StoredClip]:
     for clip in clips:
         if not is_hash(clip.id) or clip.path != audio_name(clip.model, clip.id) or not is_audio(clip.path):
             raise DataError(
-                f"{store.folder}: the clip {clip.id[:16]!r} lies at {str(clip.path)[:200]!r}, where no clip of ours is"
+                f"{store.folder}: the clip {clip.id[:16]!r} has the unexpected path {str(clip.path)[:200]!r}"
             )
     return clips
 
 
 def refuse_strays(store: Store) -> None:
-    """Raise DataError where a clip is of a model or prompt that the run does not hold: a table would lack it."""
+    """Raise DataError if a clip has a model or prompt missing in the run."""
     if stray := stray_clip(store):
         model, prompt = stray
         raise DataError(
-            f"{store.folder}/run.db is damaged: it holds a clip of {model!r:.80} for {prompt!r:.80} and no such model "
+            f"{store.folder}/run.db is damaged: it has a clip of {model!r:.80} for {prompt!r:.80} and no such model "
             "or no such prompt; take it from a backup, or run into another folder"
         )

@@ -1,4 +1,4 @@
-"""Opening ``run.db`` to read it without writing anything into its folder.
+"""Open ``run.db`` for reading without writing anything into its folder.
 
 A database with a write-ahead log needs a file of shared memory beside it, which SQLite makes even for a reader. While a
 driver is at work that file is there anyway. Otherwise nobody writes, and the files can be read without it: then they
@@ -17,11 +17,11 @@ from bench.run_lock import is_held
 
 
 class ChangedMeanwhileError(UsageError):
-    """A database changed while it was read, so that what was read may be of two states."""
+    """A database changed while it was read, so its content may be inconsistent."""
 
 
 class UnsharedReader(sqlite3.Connection):
-    """A connection to a database that nobody writes to; closing it makes sure that nobody has.
+    """A connection to a database that is not being written; closing it checks that it was not.
 
     Without a log, SQLite takes the file for one that never changes. With one (a driver was killed, or the disk became
     read-only), both are copied to a temporary folder and read there: SQLite may remove a log that it finds empty.
@@ -99,7 +99,7 @@ class UnsharedReader(sqlite3.Connection):
 
 
 def _changed(path: Path) -> ChangedMeanwhileError:
-    return ChangedMeanwhileError(f"{path} changed while it was read, as a driver began work; run the same again")
+    return ChangedMeanwhileError(f"{path} changed while it was read, as a run started; run the same command again")
 
 
 def open_to_read(folder: Path) -> sqlite3.Connection:
@@ -121,7 +121,7 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
         connection.close()
         if _size(path.with_name("run.db-journal")) > 0:
             raise UsageError(
-                f"{path} holds a change that was cut off half way ({error}); 'tunebench score {folder}' undoes it, "
+                f"{path} has an interrupted change ({error}); 'tunebench score {folder}' rolls it back, "
                 "where the folder can be written to; or copy the folder, and do so there"
             ) from error
         # A read-only disk that knows no locks, or keeps the memory that readers share from us.
@@ -137,7 +137,7 @@ def _log(path: Path) -> Path:
 
 
 def _has_log_format(path: Path) -> bool:
-    """Return whether a database file says that it is used with a write-ahead log."""
+    """Return whether a database file uses a write-ahead log."""
     try:
         with path.open("rb") as file:
             return file.read(20)[18:] == b"\x02\x02"

@@ -21,7 +21,7 @@ State = Literal["planned", "made", "failed"]
 
 
 class PlannedRow(NamedTuple):
-    """A clip of the present plan, and what is recorded of it as far as it was made.
+    """A clip of the present plan, and its recorded facts if made.
 
     Attributes:
         place: its place in the order in which clips were planned; a number that need not follow the one before.
@@ -55,13 +55,13 @@ class PlannedRow(NamedTuple):
 
     @property
     def made_with(self) -> Mapping[str, Any]:
-        """What it was made with; nothing where that is not recorded."""
+        """Its provenance; empty if not recorded."""
         found: Mapping[str, Any] = json.loads(self.provenance or "{}")
         return found
 
 
 class ClipPlace(NamedTuple):
-    """A clip of the present plan: what it is asked for, and whether it is made."""
+    """A clip of the present plan: its request, and whether it is made."""
 
     model: str
     prompt: str
@@ -76,7 +76,7 @@ def clip_places(store: Store) -> Iterator[ClipPlace]:
 
 
 def clip_lengths(store: Store) -> dict[str, list[float]]:
-    """Return by model the lengths of the clips that are made, in seconds; nothing of a model that has none."""
+    """Return by model the lengths of the clips that are made, in seconds; models without clips are omitted."""
     lengths: dict[str, list[float]] = {}
     for model, seconds in store.each("SELECT model, CAST(frames AS REAL) / rate FROM clips WHERE state = 'made'"):
         lengths.setdefault(model, []).append(seconds)
@@ -94,7 +94,7 @@ def planned_rows(store: Store) -> list[PlannedRow]:
 
 
 class ClipForm(NamedTuple):
-    """The form of a clip that is made: of which model and prompt, how long it was when the model returned it, its rate.
+    """Properties of a made clip: model, prompt, length as returned by the model, and rate.
 
     ``seconds`` is more than what is stored where the clip was cut to the run's duration; ``unread`` is how many tokens
     of the prompt the model did not read.
@@ -131,7 +131,7 @@ def made_rows(store: Store) -> list[PlannedRow]:
 
 
 def stray_clip(store: Store) -> tuple[str, str] | None:
-    """Return model and prompt of a clip of which the run does not hold one of the two; None where there is none."""
+    """Return model and prompt of a clip for which one is missing in the run; None if there is none."""
     rows = store.rows(
         "SELECT model, prompt FROM clips WHERE state != 'replaced' "
         "AND (model NOT IN (SELECT label FROM models) OR prompt NOT IN (SELECT id FROM prompts)) LIMIT 1"

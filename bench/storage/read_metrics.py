@@ -16,7 +16,7 @@ from bench.storage.store import Store
 
 @dataclass(frozen=True)
 class StoredMetric:
-    """A metric that tables show, and all that tells its scores from others'.
+    """A shown metric, with everything that distinguishes its scores from others.
 
     Attributes:
         plugin: what computes it.
@@ -55,12 +55,12 @@ class StoredMetric:
     warnings: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     def said_of(self, model: str) -> tuple[Notice, ...]:
-        """Return what every score of a clip of a model must say."""
+        """Return the warnings of every score of a model's clips."""
         return tuple(dict.fromkeys((*self.warnings.get("", ()), *self.warnings.get(model, ()))))
 
     @property
     def ref(self) -> str:
-        """Name and version, as tables print them."""
+        """Name and version, as in tables."""
         return f"{self.name}@{self.version}"
 
 
@@ -92,7 +92,7 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
 
 
 def read_warnings(stored: str) -> dict[str, tuple[Notice, ...]]:
-    """Return what scores of clips by a metric must say, by model, as its row has it.
+    """Return the warnings of a metric's clip scores by model, from its row.
 
     Raises:
         DataError: it is something else.

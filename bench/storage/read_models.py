@@ -50,7 +50,7 @@ def read_models(store: Store) -> list[StoredModel]:
 
 
 def read_lineages(store: Store) -> dict[str, Lineage]:
-    """By model, what it is derived from.
+    """Return the lineage of each model.
 
     Raises:
         DataError: it is not as it is written.
@@ -67,7 +67,7 @@ def read_lineages(store: Store) -> dict[str, Lineage]:
 
 
 def read_notices(store: Store) -> dict[str, tuple[Notice, ...]]:
-    """By model, what it says must stand beside its numbers.
+    """Return the notices of each model.
 
     Raises:
         DataError: they are not as they are written.

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 
 class ShownScore(NamedTuple):
-    """A clip of the present plan and one shown metric: a value, or why there is none if that is known.
+    """A clip of the present plan and one shown metric: a value, or a known reason why there is none.
 
     Attributes:
         clip, model, prompt, seed: which clip it is.
@@ -46,7 +46,7 @@ class ShownScore(NamedTuple):
 
     @property
     def lacks(self) -> str | None:
-        """Why there is no value, as far as it is known: the reason, or what went wrong."""
+        """The known reason why there is no value, or the error."""
         return next((text for text in (self.reason, self.error, self.clip_error) if text is not None), None)
 
 
@@ -81,7 +81,7 @@ class ShownSetScore(NamedTuple):
 
 
 def shown_scores(store: Store) -> list[ShownScore]:
-    """Return every clip of the present plan × shown clip metric: by model, then metric, then clip, as they are listed.
+    """Return every clip of the present plan × shown clip metric: by model, metric and clip, in order.
 
     Of large runs `score_columns` reads the numbers alone, in a tenth of the time and memory.
     """
@@ -94,7 +94,7 @@ def shown_scores(store: Store) -> list[ShownScore]:
 
 
 class ScoreColumn(NamedTuple):
-    """What one metric says of clips, an entry a clip: shape (clips,), float64, NaN where there is nothing.
+    """Scores of one metric, one entry per clip: shape (clips,), float64, NaN if missing.
 
     Attributes:
         value: the scores.
@@ -107,7 +107,7 @@ class ScoreColumn(NamedTuple):
 
 
 def _landmark(name: str) -> str:
-    """SQL for a number in the details of a score: −Inf where there is none, +Inf where it is no number or no JSON."""
+    """Return SQL for a number in a score's details: −Inf if missing, +Inf if not a number or not JSON."""
     found, kind = (f"{function}(details, '$.{name}')" for function in ("json_extract", "json_type"))
     return (
         # Most details are long and have no such thing.
@@ -144,7 +144,7 @@ def score_columns(store: Store) -> dict[str, ScoreColumn]:
 
 
 class HeldScore(NamedTuple):
-    """A score by a shown metric: a value, or the reason why there is none, or what went wrong.
+    """A score by a shown metric: a value, or the reason why there is none, or the error.
 
     Attributes:
         place: of its clip in the order of the plan, as `bench.storage.read_clips.PlannedRow.place`.
@@ -171,7 +171,7 @@ def held_scores(store: Store, without_value: bool = False) -> Iterator[HeldScore
 
 
 class Lacking(NamedTuple):
-    """A clip of the present plan that a shown metric has no value of.
+    """A clip of the present plan without a value of a shown metric.
 
     Attributes:
         place: its place in the order of the plan, as `bench.storage.read_clips.PlannedRow.place`.
@@ -189,7 +189,7 @@ class Lacking(NamedTuple):
 
     @property
     def why(self) -> str | None:
-        """Why, as far as it is known."""
+        """The reason, if known."""
         if self.state == "planned":
             return "not made yet; go on with 'tunebench run'"
         return next((text for text in (self.reason, self.error, self.clip_error) if text is not None), None)
@@ -206,7 +206,7 @@ def lacking(store: Store, metric: str) -> Iterator[Lacking]:
 
 
 class Unscored(NamedTuple):
-    """A clip that is made, and a shown metric that has neither a value of it nor a reason or an error.
+    """A made clip and a shown metric without a value, reason or error for it.
 
     Attributes:
         clip, model, prompt, seed: which clip it is.
@@ -221,7 +221,7 @@ class Unscored(NamedTuple):
 
 
 def unscored(store: Store) -> list[Unscored]:
-    """Return the clips that are made and not scored, once for each shown metric; a failure is a score here."""
+    """Return made clips without a score, once for each shown metric; failures count as scores."""
     rows = store.rows(
         "SELECT clip, model, prompt, seed, metric || '@' || version FROM shown_scores "
         "WHERE state = 'made' AND details IS NULL ORDER BY position, place"

@@ -1,4 +1,4 @@
-"""Bringing a run of an older layout up to date when it goes on: what is there gets the names it has today.
+"""Update a run of an older layout when it is continued: rename its content to present identities.
 
 Rows change in the caller's transaction. A file has both names before that is written and loses the old one after it, so
 a run that dies in between finds its files whatever its database says.
@@ -122,7 +122,7 @@ def rename_scores(db: sqlite3.Connection, metrics: Sequence[PlannedMetric]) -> N
 def _present_id(
     id: str, stored: Mapping[str, object], model: PlannedModel, request: GenerationRequest, extra: Mapping[str, object]
 ) -> str | None:
-    """Return what a clip is called now; None where its old id is of something that is not known."""
+    """Return the present id of a clip; None if its old id is unknown."""
     rows = ("", model.label) if model.own_clips else ("",)
     for was, own, row in product(_as_read(request), (extra, {}), rows):
         if former_clip_id(stored, model.rate, was, own, row) == id:
@@ -140,7 +140,7 @@ def _as_read(request: GenerationRequest) -> Iterator[GenerationRequest]:
 
 
 def former_keys(metric: PlannedMetric, view: View) -> list[ScoreKey]:
-    """Return what the scores of a metric may lie under in runs of layout 2."""
+    """Return possible keys of a metric's scores in runs of layout 2."""
     embedder = _former_embedding_key(metric, view.key if metric.embedders else "")
     hashes = former_params_hashes(metric.plugin, metric.params)
     return [ScoreKey(metric.name, metric.version, params_hash, embedder) for params_hash in hashes]

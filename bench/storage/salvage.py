@@ -1,4 +1,4 @@
-"""What of a damaged database is whole, in a new one.
+"""Copy the undamaged part of a database to a new one.
 
 All rows that can be read are copied, with their digests; then those that the digests do not vouch for are removed. So
 damage to indexes, definitions, pages and rows is one case.
@@ -32,7 +32,7 @@ _OF_CLIPS = ("scores", "notes")
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What a new database lacks of the damaged one.
+    """Parts of the damaged database missing in the new one.
 
     Attributes:
         removed: blocks that were damaged or lost.
@@ -43,12 +43,12 @@ class Salvaged:
     vouched: bool
 
     def lacks(self, *tables: str) -> bool:
-        """Return whether rows of one of these tables are gone."""
+        """Return whether rows of one of these tables are lost."""
         return any(block.table in tables for block in self.removed)
 
 
 def salvage(damaged: Path, folder: Path) -> Salvaged:
-    """Write ``run.db`` into a folder that has none, with what is whole of a damaged database, which is changed.
+    """Write a new ``run.db`` with the undamaged part of a damaged database, which is modified.
 
     Raises:
         UsageError: the disk takes no more.
@@ -86,7 +86,7 @@ def salvage(damaged: Path, folder: Path) -> Salvaged:
 
 
 def _upgrade(damaged: Path, target: sqlite3.Connection) -> None:
-    """Bring a database of an older layout to the present one, if it can be read; refuse one of a newer layout."""
+    """Upgrade a database of an older layout, if readable; refuse one of a newer layout."""
     with closing(sqlite3.connect(damaged)) as old:
         try:
             (layout,) = old.execute("PRAGMA user_version").fetchone()
@@ -98,7 +98,7 @@ def _upgrade(damaged: Path, target: sqlite3.Connection) -> None:
         except (sqlite3.Error, UnicodeDecodeError, DataError):
             return
     if newer:
-        raise DataError(f"run.db has layout {layout}, this tunebench knows {present}; use the tunebench that wrote it")
+        raise DataError(f"run.db has layout {layout}, this version knows {present}; use the version that wrote it")
 
 
 def _restore_definitions(damaged: Path, target: sqlite3.Connection) -> None:
@@ -135,7 +135,7 @@ def _copy(damaged: Path, target: sqlite3.Connection, table: str) -> bool:
 
 
 def _is_sound(damaged: Path, table: str) -> bool:
-    """Return whether the pages of a table are whole, as far as that can be told without digests."""
+    """Return whether the pages of a table are undamaged, judged without digests."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(damaged)) as old:
         (pages,), (size,) = (old.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "page_size"))
         lines = old.execute(f"PRAGMA quick_check({table})").fetchall()

@@ -1,4 +1,4 @@
-"""The part of a run's database that holds scores and embeddings."""
+"""The part of a run's database with scores and embeddings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAMPLE = 20_000  # rows that tell how long scoring takes
 
 
 class ScoreTables(Tables):
-    """Reads and writes scores, embeddings and what tables show, one transaction a result."""
+    """Read and write scores, embeddings and shown metrics, with one transaction per result."""
 
     def show(
         self, metrics: Sequence[PlannedMetric], view: View, marks: Mapping[str, Mapping[str, tuple[Notice, ...]]]
@@ -163,7 +163,7 @@ class ScoreTables(Tables):
         }
 
     def each_embedded(self, embedder: str, view: str, contents: Iterable[str]) -> Iterator[tuple[str, Vectors | str]]:
-        """As `embedded`, of these content hashes in their order, one at a time; without those that nobody embedded."""
+        """As `embedded`, of these content hashes in their order, one at a time; without missing ones."""
         self.check("embeddings")
         for content in contents:
             row = self._db.execute(
@@ -208,7 +208,7 @@ class ScoreTables(Tables):
                 )
 
     def set_test(self, key: str) -> str | None:
-        """The test of a difference of a set metric that is stored under a key, as JSON; None where it is damaged."""
+        """Return a stored test of a set metric's difference by key, as JSON; None if damaged."""
         row = self._db.execute(
             "SELECT CAST(test AS BLOB), CAST(digest AS BLOB) FROM set_tests WHERE key = ?", (key,)
         ).fetchone()
@@ -224,7 +224,7 @@ class ScoreTables(Tables):
             self._db.execute("INSERT OR REPLACE INTO set_tests (key, test, digest) VALUES (?, ?, ?)", row)
 
     def drop_other_set_tests(self, keys: Collection[str]) -> None:
-        """Remove the tests of sets of clips that the run no longer has."""
+        """Remove tests of sets of clips that the run no longer has."""
         others = "FROM set_tests WHERE key NOT IN (SELECT value FROM json_each(?))"
         kept = (canonical_json(sorted(keys)),)
         if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():

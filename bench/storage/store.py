@@ -55,7 +55,7 @@ class StoredClip:
 
 
 class Store(ClipTables, ScoreTables):
-    """The database and files of one run folder. Open it with `Store.open` or `Store.read`."""
+    """The database and files of a run folder. Open it with `Store.open` or `Store.read`."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
         self.folder = folder
@@ -94,7 +94,7 @@ class Store(ClipTables, ScoreTables):
 
     @classmethod
     def read(cls, folder: Path) -> Store:
-        """Open a run folder for reading only, as it is at this moment; a driver may be at work in it.
+        """Open a snapshot of a run folder for reading; the run may be in progress.
 
         Raises:
             UsageError: there is no run in that folder.
@@ -117,7 +117,7 @@ class Store(ClipTables, ScoreTables):
         return store
 
     def close(self) -> None:
-        """Close the database; what was written is in ``run.db`` itself then, unless somebody is reading it."""
+        """Close the database; its data are then in ``run.db`` itself, unless it is being read."""
         if self._lock:
             with suppress(sqlite3.Error):  # a full disk: the log stays, and holds it
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -135,7 +135,7 @@ class Store(ClipTables, ScoreTables):
                 raise error
 
     def freeze(self, config: str) -> None:
-        """Keep the configuration beside the database, for the reader; the database is what counts."""
+        """Store the configuration beside the database for people; the database is authoritative."""
         try:
             replace_file(self.folder / "config.yaml", config)
         except OSError as error:
@@ -177,7 +177,7 @@ class Store(ClipTables, ScoreTables):
                     self._db.execute("INSERT INTO notes VALUES (?, ?)", (result.clip, result.notes))
 
     def tidy(self) -> Settled:
-        """Make files and rows agree: plan again what has lost its audio, and settle audio that no row vouches for.
+        """Make files and rows consistent: plan clips with lost audio again, and adopt or set aside audio without a row.
 
         Raises:
             UsageError: a file cannot be moved.
@@ -186,7 +186,7 @@ class Store(ClipTables, ScoreTables):
         return self.settle_orphans()
 
     def settle_orphans(self) -> Settled:
-        """Take audio without a row into the run where it is a clip's, and set the rest of it aside.
+        """Adopt audio without a row if it is a clip's, and set the rest aside.
 
         Raises:
             UsageError: a file cannot be moved.

@@ -424,7 +424,7 @@ def test_what_is_wrong_with_a_clip_costs_that_clip(tmp_path: Path) -> None:
     clips = [good, cut, gone, other, outside]
     made = prepare(run, clips, out, workers=0)
     media(made, good)
-    for clip, said in ((cut, "cannot be decoded|truncated"), (gone, "no such file"), (other, "holds other audio")):
+    for clip, said in ((cut, "cannot be decoded|truncated"), (gone, "no such file"), (other, "is not the audio")):
         problem = str(made[clip.id])
         assert re.search(said, problem) and clip.path in problem and "\n" not in problem
     assert isinstance(made[outside.id], str) and outside.path in str(made[outside.id])

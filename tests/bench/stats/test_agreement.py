@@ -183,7 +183,7 @@ def test_random_ratings_do_not_agree() -> None:
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (np.full((4, 5), 3.0), "equal|one rating"),
+        (np.full((4, 5), 3.0), "equal|same rating"),
         (np.full((4, 5), _), "missing"),
         ([1.0, 2.0], "shape"),
         ([[]], "shape"),
@@ -198,7 +198,7 @@ def test_what_has_no_agreement_says_why(statistic: object, x: object, said: str)
 def test_one_rater_and_one_unit_say_so() -> None:
     one_rater, one_unit = np.array([[1.0, 2.0, 3.0]]), np.array([[1.0], [2.0], [3.0]])
     for statistic, x in ((krippendorff_alpha, one_rater), (kendall_w, one_rater), (icc, one_rater.T)):
-        with pytest.raises(ValueError, match="one rater"):
+        with pytest.raises(ValueError, match="got 1"):
             statistic(x)
     with pytest.raises(ValueError, match="one unit"):
         kendall_w(one_unit)
