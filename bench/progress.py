@@ -60,7 +60,7 @@ def time_left(elapsed: float, done: int, todo: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``84 s``, ``7 min``, ``2.1 h``."""
+    """Return a duration as text: ``84 s``, ``7 min``, ``2.1 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -154,7 +154,7 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def _without_older(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, Row]]]:
-    """The rows but those of which another of the same model has all clips and more, and these with that other one."""
+    """Return rows without those contained in a larger one of the same model, and the latter with their larger one."""
     alike: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         alike.setdefault((row.label, row.fingerprint), []).append(row)
@@ -209,7 +209,7 @@ def _order(columns: Iterable[Column]) -> Callable[[Row], tuple[bool, float, str]
 
 
 def _resemblances(rows: Sequence[Row]) -> Iterator[str]:
-    """What should make a reader look twice: other rows with the same audio, or the same model with other audio."""
+    """Yield suspicious facts: other rows with the same audio, or the same model with other audio."""
     holders: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         for content in dict.fromkeys(clip.content for clip in row.clips):

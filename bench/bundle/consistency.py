@@ -24,7 +24,7 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
 
     Args:
         index: what stands there; its files are compared elsewhere, its versions are those of another machine, and a
-            submitter is whoever says so.
+            submitter is not verified.
         described: what packing would write.
     """
     for name in sorted({*index, *described} - {"files", "versions", SUBMITTER}):
@@ -41,7 +41,7 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
 
 
 def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -> Iterator[str]:
-    """A line for each thing in ``config.yaml`` that is not in the run, or in the run and its tables and not there.
+    """Yield a line for each difference between ``config.yaml`` and the run with its tables.
 
     Rows of clips made before have no seeds in it (``auto``), and a metric of it may not be computed yet.
 

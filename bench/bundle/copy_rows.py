@@ -1,7 +1,7 @@
 """Rebuild a run's database from its rows, so that nothing else of the file is copied.
 
 What was replaced, the plans of shards, the embeddings and scores that no table shows are left out: the first has no
-audio in a bundle, the second no use there, the third are large and made of the audio again, and nobody could tell
+audio in a bundle, the second no use there, the third are large and recomputed from the audio, and it is unknown
 whether the last are right.
 """
 

@@ -18,7 +18,7 @@ SCOPE = (
     "a bundle that verifies has numbers that follow from the audio and notes in it; who packed it, which models played "
     "and how long they took is what it says: hashes inside a file cannot show that"
 )
-"""What a bundle that holds is good for, and what nobody can tell from it."""
+"""What a verified bundle proves, and what it cannot."""
 
 Value = float | int | str | None
 

@@ -41,7 +41,7 @@ class Embedder(ABC):
             seconds, the values that it takes (a tuple), or None where there is no choice.
         clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
             parameter.
-        family: of what it is derived, as `bench.contracts.family` has it; empty where nobody says.
+        family: what it is derived from, see `bench.contracts.family`; empty if unknown.
     """
 
     own_front_end: FrontEnd | None = None

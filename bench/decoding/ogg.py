@@ -149,7 +149,7 @@ def _checksum(page: bytes) -> int:
 
 
 def _position_rate(content: bytes) -> float:
-    """In how many steps a second a stream's pages count, by its first packet; 0 where it is not known."""
+    """Return the steps per second that a stream's pages count, from its first packet; 0 if unknown."""
     if content.startswith(b"OpusHead"):
         return 48_000
     if content.startswith(b"\x01vorbis") and len(content) >= 16:

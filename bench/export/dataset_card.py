@@ -17,7 +17,7 @@ _FEATURES = {
     "prompt": "id of the prompt in its suite",
     "text": "what the model was asked for",
     "genre": "the prompt's genre; null if none",
-    "level": "how detailed the prompt is, 1 (a few words) and up; null if nobody said",
+    "level": "how detailed the prompt is, 1 (a few words) and up; null if unknown",
     "bpm": "the tempo that the prompt states, in quarter notes a minute; null if none",
     "key": "the key that the prompt states; null if none",
     "seed": "of the model's random numbers",
@@ -41,7 +41,7 @@ def dataset_card(
         cells: the leaderboard of the exported models, over all prompts.
         columns: of the metadata.
         clips: how many there are.
-        licence: the hub's identifier of the licence that the clips are under; ``other`` where nobody said.
+        licence: the hub's identifier of the licence that the clips are under; ``other`` if unknown.
     """
     header = yaml.safe_dump(
         {
@@ -102,4 +102,4 @@ def column_meanings(cells: Sequence[Cell], columns: Collection[str]) -> dict[str
 def _licence(licence: str) -> str:
     if licence == "other":
         return "Not stated. What may be done with generated music depends on the models that made it."
-    return f"{licence}, as stated by whoever exported the clips."
+    return f"{licence}, as stated at the export of the clips."

@@ -90,7 +90,7 @@ class Server:
         return number
 
     def enroll(self, panel: str | None, host: str, token: str | None = None) -> int:
-        """Assign a session to somebody who arrived without a link.
+        """Assign a session to a person who arrived without a link.
 
         Args:
             panel: the panel's id of the person, or None.

@@ -112,7 +112,7 @@ class PlannedMetric:
         object.__setattr__(self, "params_hash", self.hash_with(self.own))
 
     def hash_with(self, own: Mapping[str, Any]) -> str:
-        """Its identity where its ``fingerprint()`` gives ``own``, and as the files that its parameters name are now."""
+        """Return its identity for a ``fingerprint()`` of ``own`` and the present files in its parameters."""
         deciding = {name: value for name, value in self.params.items() if name not in self.provenance}
         return fingerprint(identity_of(self.plugin, self.version, deciding, own))
 

@@ -45,7 +45,7 @@ def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
 
 
 def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
-    """A record a cell, as `bench.leaderboard.render.records` gives it, with ``grouping``: all, genre or level."""
+    """Return a record per cell, as in `bench.leaderboard.render.records`, with ``grouping``."""
     disputes = disputed(family_orders(content.cells, content.comparisons))
     found = records(content.cells, content.ranks, content.protocol, disputes)
     genres = {prompt.genre for prompt in content.prompts}

@@ -69,7 +69,7 @@ def clip_table(store: Store) -> pd.DataFrame:
 
 
 def _descriptions(store: Store, clips: Iterable[PlannedRow]) -> list[tuple[Any, ...]]:
-    """By clip, what `DESCRIPTION` names."""
+    """Return the fields of `DESCRIPTION` for each clip."""
     prompts, found = store.prompts(), []
     for clip in clips:
         p = prompts[clip.prompt]

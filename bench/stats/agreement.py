@@ -160,7 +160,7 @@ def kendall_w(ratings: npt.ArrayLike) -> float:
 
 
 def _distance(values: Array, totals: Array, level: str) -> Array:
-    """δ² between all pairs of values."""
+    """Compute δ² between all pairs of values."""
     low, high = values[:, None], values[None, :]
     if level == "nominal":
         return np.asarray(low != high, dtype=np.float64)

@@ -52,7 +52,7 @@ class RatedClips:
         return ~np.isnan(self.scores) & rated
 
     def mean_ratings(self, counts: Array) -> Array:
-        """Mean rating of each clip, shape (rows, clips), for each row of listeners' counts; NaN where none rated it."""
+        """Return the mean rating of each clip, shape (rows, clips), by row of listeners' counts; NaN if unrated."""
         present = ~np.isnan(self.ratings)
         with np.errstate(invalid="ignore"):
             mean = counts @ np.where(present, self.ratings, 0.0) / (counts @ present.astype(np.float64))

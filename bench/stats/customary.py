@@ -126,7 +126,7 @@ def false_positive_rates(
     level: float = 0.05,
     centre: float = 0.0,
 ) -> dict[str, float]:
-    """How often each customary test claims a difference between two equally good models, in a survey like this one.
+    """Simulate how often each customary test claims a difference between equally good models in such a survey.
 
     Simulated with the survey's own listeners, prompts and missing cells; "crossed t" is among them if none is missing.
 

@@ -144,7 +144,7 @@ def tie_threshold(ties: float, variances: OpinionVariances) -> float:
 
 
 def preferred_share(effect: float, variances: OpinionVariances) -> float:
-    """The share of votes, ties half, for a model that is better by the effect; ties are as likely to either side.
+    """Return the share of votes, ties half, for a model that is better by the effect.
 
     Φ(effect / √(2(σ²listener×model + σ²prompt×model + σ²residual))) where there are no ties.
     """

@@ -83,7 +83,7 @@ def mean_tests(batch: Sequence[Array]) -> list[MeanTest]:
 
 
 def unseen_share(n: int, confidence: float = 0.95) -> float:
-    """The largest share of prompts of a kind, none of which is among n drawn ones, that confidence leaves possible.
+    """Return the largest share of prompts of a kind that is plausible if none is among n drawn ones.
 
     1 − (1 − confidence)^(1/n), about 3/n.
 
@@ -134,7 +134,7 @@ def _turned(row: Array) -> tuple[Array, int]:
 
 
 def _resampled(around: Array) -> Array:
-    """(mean* − mean) / se* of each row in each resample, shape (RESAMPLES, rows); ±∞ where a resample has no spread."""
+    """Compute (mean* − mean) / se* of rows in each resample, shape (RESAMPLES, rows); ±∞ without spread."""
     n = around.shape[1]
     rng = np.random.default_rng([SEED, n])
     scale = np.abs(around).max(axis=1)

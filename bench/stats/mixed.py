@@ -54,7 +54,7 @@ def mixed_mean(values: npt.ArrayLike) -> Solution:
 
 
 def _additive(x: Array, present: npt.NDArray[np.bool_]) -> Array | None:
-    """The complete layout of listener effect + prompt effect, if the values are exactly that and determine it."""
+    """Return the complete layout of listener effect + prompt effect, if it fits the values exactly."""
     rows, columns = np.nonzero(present)
     layout = np.hstack([np.eye(len(x))[rows], np.eye(x.shape[1])[columns]])
     effects, _, rank, _ = np.linalg.lstsq(layout, x[present], rcond=None)

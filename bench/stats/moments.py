@@ -31,7 +31,7 @@ class Moments:
 
     @classmethod
     def empty(cls, dimension: int) -> Moments:
-        """Of no rows at all: the neutral element of ``+``."""
+        """Return the moments of no rows: the neutral element of ``+``."""
         return cls(0, np.zeros(dimension), np.zeros((dimension, dimension)))
 
     @classmethod

@@ -98,7 +98,7 @@ def fit_ordinal(
 
 
 def _start(problem: _Problem, counts: Codes) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Where the search begins, and what it moves: one listener, or one prompt, is no sample and has no deviation.
+    """Return the start of the search and its free parameters; a single listener or prompt has no deviation.
 
     The parameters are the first threshold, the logarithms of the distances to the next ones, the effects, and the
     logarithms of both standard deviations.
@@ -127,7 +127,7 @@ def _natural(parameters: Array, steps: int) -> tuple[Array, Array]:
 
 
 def _standard_errors(problem: _Problem, natural: Array, free: npt.NDArray[np.bool_]) -> Array:
-    """From the negative inverse of the second derivatives, by differences of the first."""
+    """Compute standard errors from the negative inverse of second derivatives, by differences of first ones."""
     # A standard deviation at 0 has no curvature in its logarithm.
     use = np.flatnonzero(free & (np.arange(len(natural)) < len(natural) - 2) | (free & (natural > -6)))
     step = 1e-4
@@ -285,7 +285,7 @@ class _Curvature:
         return [of_small, of_large] if self.large else [of_large, of_small]
 
     def leverages(self) -> tuple[Array, list[Array]]:
-        """aᵢᵀH⁻¹aᵢ of each rating, aᵢ its row of A; and the parts of it that belong to its listener and its prompt."""
+        """Compute aᵢᵀH⁻¹aᵢ of each rating, aᵢ its row of A, and its listener and prompt parts."""
         back = self.forward @ self.inverse
         diagonal = [1 / self.diagonal + (back * self.forward).sum(axis=1), np.diag(self.inverse)]
         if self.large:

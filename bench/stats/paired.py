@@ -66,7 +66,7 @@ def sign_flips(n: int, permutations: int, rng: np.random.Generator) -> npt.NDArr
 
 
 def _random_signs(rows: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
-    """The signs of so many differences more; those of a multiple of 4 rows are followed by those of the next rows."""
+    """Return signs of further differences; after a multiple of 4 rows, those of the next rows follow."""
     coins = rng.integers(0, 256, (rows, -(-permutations // 8)), dtype=np.uint8)
     signs: npt.NDArray[np.int8] = 1 - 2 * np.unpackbits(coins, axis=1)[:, :permutations].view(np.int8)
     return signs
@@ -133,7 +133,7 @@ def _as_far(sizes: Array, found: Array, signs: npt.NDArray[np.int8]) -> npt.NDAr
 
 
 def _as_far_at_random(sizes: Array, found: Array, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """As `_as_far` with the random signs of `sign_flips`, of which no more than some rows are there at once."""
+    """Compute `_as_far` with the random signs of `sign_flips`, a few rows at a time."""
     sums = np.zeros((len(sizes), permutations))
     for start in range(0, sizes.shape[1], _ROWS):
         rows = sizes[:, start : start + _ROWS]
@@ -161,7 +161,7 @@ def paired_test(differences: npt.ArrayLike) -> PairedTest:
 
 
 def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
-    """`paired_test` of many rows of differences at once, which may be of different lengths.
+    """Compute `paired_test` of many rows of differences, which may have different lengths.
 
     Raises:
         ValueError: as `paired_test`.

@@ -42,7 +42,7 @@ def all_swaps(pairs: int) -> npt.NDArray[np.bool_]:
 
 
 def smallest_p(pairs: int, permutations: int = PERMUTATIONS) -> float:
-    """The smallest p that a two-sided test of so many pairs can give: 2/2ⁿ of 13 or fewer, where all ways are tried.
+    """Return the smallest p of a two-sided test of n pairs: 2/2ⁿ up to 13, where all swaps are tried.
 
     Args:
         pairs: ≥ 0; without any, p is 1.

@@ -71,7 +71,7 @@ def preference_test(signs: npt.ArrayLike, confidence: float = 0.95) -> CrossedTe
 
 
 def wins_of(signs: npt.ArrayLike) -> Array:
-    """How often each model won in each cell, shape (listeners, prompts, models, models); a tie is half a win for both.
+    """Count wins of models in cells, shape (listeners, prompts, models, models); a tie is half a win for both.
 
     Args:
         signs: shape (models, models, listeners, prompts), entry [a, b] as in `preference_test`, NaN where not asked;

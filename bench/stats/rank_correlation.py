@@ -44,7 +44,7 @@ def rank_correlations(scores: npt.ArrayLike, ratings: npt.ArrayLike, weights: np
 
 
 def _complete(x: Array, y: Array, weights: Array) -> Array:
-    """`rank_correlations` without gaps. Sums of whole weights are exact in float32, which halves the time."""
+    """Compute `rank_correlations` without gaps. Sums of whole weights are exact in float32, which halves the time."""
     signs = np.sign(x[:, :, None] - x[:, None, :]).astype(np.float32)
     # A row a clip from here on, so that all that follows a clip lies together.
     w, y = np.ascontiguousarray(weights.T, np.float32), np.ascontiguousarray(y.T)
@@ -74,7 +74,7 @@ def _complete(x: Array, y: Array, weights: Array) -> Array:
 
 
 def paired_rank_correlations(x: Array, y: Array) -> Array:
-    """τ-b and ρ of each row of x with the same row of y, both of shape (rows, n), without weights.
+    """Compute τ-b and ρ of each row of x with the same row of y, both of shape (rows, n), without weights.
 
     Returns:
         Shape (rows, 2); NaN where a row holds a NaN, or only equal values.

@@ -42,7 +42,7 @@ class Curvature:
         self._directions()
 
     def _directions(self) -> None:
-        """By each entry of the roots: the derivative of its covariance, and what that does to the random effects."""
+        """Compute, by entry of the roots, the derivative of its covariance and its effect on random effects."""
         models = self.fit.layout.shape[0]
         lower = list(zip(*np.tril_indices(models), strict=True))
         self.entries = [(group, row, column) for group in (0, 1) for row, column in lower]
@@ -52,7 +52,7 @@ class Curvature:
             change[:, row] += self.roots[group][:, column]
 
     def _blocks(self, matrix: Array) -> tuple[Array, Array]:
-        """The parts of listeners and of prompts of a matrix whose rows are random effects, as (levels, models, …)."""
+        """Split a matrix with random effects as rows into listeners and prompts, as (levels, models, …)."""
         models = self.fit.layout.shape[0]
         cut = self.levels[0] * models
         listener, prompt = (part.reshape(-1, models, *matrix.shape[1:]) for part in np.split(matrix, [cut]))
@@ -134,7 +134,7 @@ class Curvature:
         return found
 
     def _traces(self, groups: npt.NDArray[np.intp], paired: dict[tuple[int, int], Array]) -> Array:
-        """tr(P ∂V P ∂V) of all pairs of entries of the roots."""
+        """Compute tr(P ∂V P ∂V) of all pairs of entries of the roots."""
         found = np.zeros((len(groups), len(groups)))
         for (one, other), products in paired.items():
             mine, theirs = self.changes[groups == one], self.changes[groups == other]
@@ -196,7 +196,7 @@ def _across(layout: Layout, state: State) -> Array:
 
 
 def satterthwaite_df(fit: Fit, contrasts: npt.ArrayLike) -> Array:
-    """2 v²/var(v) of each contrast's variance v, at least 1.
+    """Compute 2 v²/var(v) of each contrast's variance v, at least 1.
 
     Args:
         fit: of `bench.stats.crossed_reml`.

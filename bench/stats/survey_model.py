@@ -104,7 +104,7 @@ def simulate_ratings(
 
 
 def rounded(opinions: Array, scale: Scale) -> Array:
-    """The ratings of latent opinions, which they replace in the array: the nearest steps of a scale within its ends."""
+    """Round latent opinions in place to ratings: the nearest steps of a scale within its ends."""
     opinions /= scale.step
     opinions += (scale.low + scale.high) / 2 + 0.5
     np.floor(opinions, out=opinions)

@@ -236,6 +236,6 @@ def _t_interval(estimate: Array, variance: Array, df: Array, confidence: float) 
 
 
 def _pairs(models: int) -> Array:
-    """b − a at row a·k + b."""
+    """Return b − a at row a·k + b."""
     eye = np.eye(models)
     return (eye[None, :, :] - eye[:, None, :]).reshape(-1, models)

@@ -188,7 +188,7 @@ class ChangedBlocks:
         self._keys.clear()
 
     def forget(self) -> None:
-        """The transaction was rolled back."""
+        """Discard changes after a rollback of the transaction."""
         self._keys.clear()
 
 

@@ -56,7 +56,7 @@ class FailureGroup:
     prompts: tuple[str, ...] = ()
 
     def line(self, reason: str | None = None) -> str:
-        """A line such as ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
+        """Return a line: ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
         reason = reason or self.reason
         if self.count == 1:
             return str(Failure(self.model, self.metrics[0], self.example, reason))

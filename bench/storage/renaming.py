@@ -57,7 +57,7 @@ def rename_clips(db: sqlite3.Connection, folder: Path, plan: Plan) -> list[Path]
 
 
 def present_ids(db: sqlite3.Connection, plan: Plan) -> dict[str, str]:
-    """By the former id of a clip of the plan's models, the id that it has today."""
+    """Return the present ids of clips of the plan's models by former id."""
     former = _former_models(db, plan)
     if not former:
         return {}

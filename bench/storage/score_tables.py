@@ -66,7 +66,7 @@ class ScoreTables(Tables):
     def unscored(
         self, keys: Collection[ScoreKey], former: Mapping[ScoreKey, ScoreKey] | None = None
     ) -> dict[str, set[ScoreKey]]:
-        """By id, of the clips that are made, the keys under which there is neither a value nor a reason for none.
+        """Return, by id of made clips, the keys without a value or reason.
 
         Clips that lack nothing are left out, and not looked at one by one.
 
@@ -97,7 +97,7 @@ class ScoreTables(Tables):
         return lacking
 
     def seconds_per_score(self) -> dict[str, float]:
-        """By ``params_hash``, the mean time that a metric took for a clip, in seconds, without its embedding.
+        """Return, by ``params_hash``, a metric's mean time per clip in seconds, without embedding.
 
         Of the first rows: they are by clip, whose ids are hashes, and so a sample at random.
         """
@@ -150,7 +150,7 @@ class ScoreTables(Tables):
         return [embedder for (embedder,) in rows]
 
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
-        """By content hash, the vectors of one embedder and one `View.key`, or the reason why there are none."""
+        """Return, by content hash, the vectors of an embedder and a `View.key`, or the reason why there are none."""
         self.check("embeddings")
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
@@ -163,7 +163,7 @@ class ScoreTables(Tables):
         }
 
     def each_embedded(self, embedder: str, view: str, contents: Iterable[str]) -> Iterator[tuple[str, Vectors | str]]:
-        """As `embedded`, of these content hashes in their order, one at a time; without missing ones."""
+        """Yield the results of `embedded` for these content hashes in order, without missing ones."""
         self.check("embeddings")
         for content in contents:
             row = self._db.execute(

@@ -42,7 +42,7 @@ from bench.storage.views import create_views
 
 @dataclass(frozen=True, slots=True)
 class StoredClip:
-    """A clip whose audio exists, its length in seconds, and the notes JSON if somebody knew them."""
+    """A clip whose audio exists, its length in seconds, and the notes JSON if known."""
 
     id: str
     model: str
@@ -218,7 +218,7 @@ class Store(ClipTables, ScoreTables):
         return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'")}
 
     def present_ids(self, plan: Plan) -> dict[str, str]:
-        """Of clips that are named as in an older layout, the id that `adopt` will give them."""
+        """Return the ids that `adopt` will give to clips named as in an older layout."""
         return present_ids(self._db, plan)
 
     def labels(self) -> list[str]:
@@ -226,17 +226,17 @@ class Store(ClipTables, ScoreTables):
         return [label for (label,) in self._db.execute("SELECT label FROM models ORDER BY position")]
 
     def model_identities(self) -> dict[str, dict[str, Any]]:
-        """By model, in their order, all that can change what it sounds like."""
+        """Return the identity of each model, in order."""
         rows = self._db.execute("SELECT label, identity FROM models ORDER BY position")
         return {label: json.loads(identity) for label, identity in rows}
 
     def trained_on(self) -> dict[str, frozenset[str]]:
-        """By model, the content hashes of the recordings that it is known to have been trained on."""
+        """Return, by model, the content hashes of its known training recordings."""
         rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 
     def plays(self) -> dict[str, frozenset[str]]:
-        """By model, the content hashes of the recordings that its clips are taken from."""
+        """Return, by model, the content hashes of the recordings that its clips come from."""
         rows = self._db.execute("SELECT label, plays FROM models ORDER BY position")
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 

@@ -41,7 +41,7 @@ class Tables:
         return self._db.execute(query, parameters).fetchall()
 
     def each(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """As `rows`, a row at a time: for as many as there are clips × metrics."""
+        """Yield the result of `rows` one row at a time, for large tables."""
         return iter(self._db.execute(query, parameters))
 
     @contextmanager

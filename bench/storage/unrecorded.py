@@ -1,4 +1,4 @@
-"""Audio of clips that are not made according to the database: told to whoever reads a run."""
+"""Detect audio of clips that are not made according to the database, for readers of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the rows of a run's database hang together, so that whoever reads them need not doubt each."""
+"""Check that the rows of a run's database are consistent, so that readers can trust them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _misfits(db: sqlite3.Connection) -> Iterator[str]:
 
 @cache
 def _columns() -> dict[str, dict[str, str]]:
-    """By table of the schema and by column, the condition under which a row is not as the schema has it."""
+    """Return, by table and column, the condition under which a row violates the schema."""
     db = sqlite3.connect(":memory:")
     try:
         db.executescript((files("bench.storage") / "schema.sql").read_text(encoding="utf-8"))

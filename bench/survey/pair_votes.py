@@ -117,7 +117,7 @@ class PairVotes:
 
 
 def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], PairVotes]:
-    """The votes on one scale, by pair of models in the survey's order; pairs without votes are left out."""
+    """Return the votes on one scale, by pair of models in the survey's order; pairs without votes are left out."""
     rows = _decided(preferences, scale)
     codes = _Codes.of(preferences, rows)
     turned = codes.a > codes.b

@@ -92,7 +92,7 @@ def as_text(analysis: Analysis, layout: Layout | None = None) -> str:
 
 
 def as_markdown(analysis: Analysis) -> str:
-    """For a file."""
+    """Return the analysis as Markdown."""
     parts = ["# Listening survey"]
     for section in sections(analysis):
         parts.append(f"## {section.title}")
