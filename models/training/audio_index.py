@@ -1,4 +1,4 @@
-"""What the audio files of a dataset hold: decoded once, remembered by name, size and time of change."""
+"""The audio files of a dataset: each decoded once, and remembered by name, size and modification time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import DataError
 from bench.regular_file import read_bytes
 from models.training.latent_files import is_latent, read_latent
 
-SILENCE = 1e-3  # a peak below −60 dB of full scale
+SILENCE = 1e-3  # peak of −60 dB below full scale, under which audio is silent
 FORMAT = 2
 
 
@@ -28,7 +28,7 @@ class AudioIndex:
     """The sounds of files.
 
     Args:
-        memory: a JSON file in which they are kept for the next time; one that is damaged is begun anew. None keeps
+        memory: a JSON file in which they are kept for the next time; a damaged one is replaced. None keeps
             them in memory only.
     """
 
@@ -40,12 +40,12 @@ class AudioIndex:
             self._known = _remembered(memory)
 
     def of(self, path: Path) -> IndexedAudio:
-        """The sound of a file, or a latent's identity and the length of its recording.
+        """Return the sound of a file, or a latent's identity and the length of its recording.
 
         Raises:
             DataError: it cannot be decoded, is truncated, holds samples that are not finite, or is silent.
         """
-        if is_latent(path):  # never remembered: it is read in no time, and depends on a second file
+        if is_latent(path):  # never remembered: it is read quickly, and depends on a second file
             latent = read_latent(path)
             return IndexedAudio(latent.hash, latent.seconds)
         try:
@@ -65,7 +65,7 @@ class AudioIndex:
         return sound
 
     def keep(self) -> None:
-        """Write what is new to the memory, if there is one. A disk that does not take it costs time only."""
+        """Write new entries to the memory, if there is one. If the disk refuses it, this only costs time."""
         if self._memory is None or not self._changed:
             return
         files = {name: [size, changed, *sound] for name, (size, changed, sound) in sorted(self._known.items())}

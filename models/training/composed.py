@@ -1,4 +1,4 @@
-"""Music composed now, with captions: a dataset of any size for trying things out."""
+"""Music composed on demand, with captions: a dataset of any size for trying things out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from models.training.examples import Listing
 
 FOLDER = Path("results/composed")
 
-# Above the seeds that people give runs, and those of the benchmark's own composed references (2**40 and few more).
+# Above the seeds that people give runs, and those of the benchmark's own composed references (2**40 and a few more).
 FIRST_SEED, LAST_SEED = 2**41, 2**42
 
 _MOODS = ("calm", "joyful", "melancholic", "energetic", "dreamy", "dark", "uplifting", "tender", "lively", "solemn")
@@ -51,14 +51,14 @@ class Commission(NamedTuple):
 
 
 def commissions(config: DataConfig) -> Iterator[Commission]:
-    """The clips that a configuration asks for, its genres taking turns.
+    """Yield the clips that a configuration asks for, its genres taking turns.
 
     A clip depends on seed, genre and its number within the genre alone, so a larger dataset holds the smaller one.
     Captions name genre and mood, then more at each of four levels: the players, the tempo, the key. They are not those
     of the benchmark's suites.
 
     Raises:
-        UsageError: a genre that the composer has no style for, or one given twice.
+        UsageError: the composer has no style for a genre, or a genre is given twice.
     """
     genres = config.genres or STYLES
     for genre in genres:
@@ -90,20 +90,20 @@ def _commission(seed: int, genre: str, number: int) -> Commission:
 
 
 def list_composed(config: DataConfig, sounds: AudioIndex, progress: Progress, folder: Path = FOLDER) -> Listing:
-    """Compose what is not in the folder yet, and list it.
+    """Compose the clips that the folder lacks, and list them.
 
-    Each clip is a FLAC file whose name holds a hash of all that decides its sound, written whole or not at all; so the
-    folder serves any number of configurations, and composing goes on where it was interrupted.
+    Each clip is a FLAC file whose name holds a hash of everything that decides its sound, written whole or not at all;
+    so the folder serves any number of configurations, and composing resumes where it was interrupted.
 
     Args:
         config: genres, clips, seconds and seed.
-        sounds: tells whether a clip that is there is intact; one that is not is composed again.
-        progress: shows how far it is.
+        sounds: checks whether an existing clip is intact; a damaged one is composed again.
+        progress: shows the progress.
         folder: where the clips are kept.
 
     Raises:
-        UsageError: an unknown genre, or a disk that does not take the clips.
-        MissingError: the synthesizer is not installed; the message names the command that helps.
+        UsageError: an unknown genre, or the clips cannot be written to the disk.
+        MissingError: the synthesizer is not installed; the message names the command that installs it.
     """
     params = {} if config.repertoire is None else {"repertoire": config.repertoire}
     model: MusicModel = create(find("model", "composer"), params, MusicModel)

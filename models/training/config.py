@@ -141,7 +141,7 @@ class CheckpointConfig(Settings):
 
 
 def _set(**values: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema of tables that hold these keys, each with such a value."""
+    """Return a JSON Schema of tables that hold these keys, each with such a value."""
     return {"required": list(values), "properties": values}
 
 
@@ -222,10 +222,10 @@ class TrainConfig(Settings):
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide which numbers a step computes; a training goes on only under the same ones.
+        """The settings that decide which numbers a step computes; a training resumes only with the same ones.
 
-        Left out are how long it goes on, where it runs and lies, and how often it is looked at. What the checkpoint and
-        the data are is told by their own fingerprints, wherever they lie.
+        Left out are how long it trains, where it runs and is stored, and how often it is validated. The checkpoint and
+        the data have their own fingerprints, wherever they are.
         """
         free: dict[str, Any] = {
             "base": {"checkpoint", "revision"},
@@ -238,18 +238,18 @@ class TrainConfig(Settings):
             "checkpoint": True,
             "clap": True,
         }
-        if self.data.repertoire is None:  # which came later, and is no part of what was trained without it
+        if self.data.repertoire is None:  # added later, and not part of what was trained without it
             free["data"].add("repertoire")
         if self.data.captions == "own":
             free["data"].add("captions")
         if self.method == "full":
             free["lora"] = True
-        elif not self.lora.dora:  # which came later, and is no part of what was trained without it
+        elif not self.lora.dora:  # added later, and not part of what was trained without it
             free["lora"] = {"dora"}
         return self.model_dump(mode="json", exclude=free)
 
     def as_yaml(self) -> str:
-        """The whole configuration, defaults included."""
+        """Return the whole configuration as YAML, defaults included."""
         return schema_line("train") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -257,7 +257,7 @@ def load_train_config(path: StrPath) -> TrainConfig:
     """Read a YAML configuration; paths in it are relative to the working folder.
 
     Raises:
-        UsageError: no such file, or an unknown or impossible setting.
+        UsageError: there is no such file, or it has an unknown or impossible setting.
         DataError: the file is not YAML.
     """
     return load_settings(TrainConfig, Path(path), "method: lora")

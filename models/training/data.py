@@ -1,4 +1,4 @@
-"""Loading a dataset: what a configuration names → captioned examples whose audio is known to be there and sound."""
+"""Load a dataset: from a configuration to captioned examples whose audio exists and can be used."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from models.training.formats import list_examples
 from models.training.rng import generator
 
 SHOWN = 3  # unusable files that a message names
-SLACK = 1.0  # seconds by which a file may be longer than what its caption speaks of
+SLACK = 1.0  # seconds by which a file may be longer than the stretch that its caption describes
 
 
 def load_dataset(config: DataConfig, progress: Progress | None = None, folder: Path | None = None) -> Dataset:
-    """Read a dataset, decode every file of it once, and leave out what cannot be trained on.
+    """Read a dataset, decode each of its files once, and leave out what cannot be trained on.
 
-    Unusable are files that are missing (but for MusicCaps', which are counted), lie outside the dataset's folder,
+    Unusable are files that are missing (except MusicCaps', which are counted), are outside the dataset's folder,
     cannot be decoded, are silent, or have no caption. They are listed in ``skipped``.
 
     Args:
         config: where it is, and in which format.
-        progress: shows how far it is, and what is left out.
+        progress: shows the progress, and what is left out.
         folder: where hashes of decoded files are kept for the next time; None keeps none. Composed clips are kept in
             ``config.audio``, by default in ``results/composed`` of the working folder, for any number of trainings.
 
     Raises:
-        UsageError: no such path, or settings that do not go together.
-        DataError: a format that cannot be told, a mistake in a table, more than ``config.bad_share`` of the files
-            unusable, or none that is left.
+        UsageError: there is no such path, or settings contradict each other.
+        DataError: the format cannot be detected, a table has a mistake, more than ``config.bad_share`` of the files are
+            unusable, or none is left.
         MissingError: music is to be composed, and the synthesizer is not installed.
     """
     progress = progress or Silent()
@@ -71,7 +71,7 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
 
 
 def with_shuffled_captions(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
-    """The same music, each example with the caption of another one drawn at random, every caption once."""
+    """Return the same music, each example with the caption of another one drawn at random, every caption once."""
     order = generator(seed, "shuffled captions").permutation(len(examples))
     return tuple(
         replace(example, caption=examples[other].caption)
@@ -95,7 +95,8 @@ def _listing(config: DataConfig, sounds: AudioIndex, progress: Progress) -> tupl
 def _heard(
     listing: Listing, share: float, sounds: AudioIndex, progress: Progress
 ) -> tuple[list[tuple[Example, IndexedAudio]], list[Skipped]]:
-    """The examples whose file holds music, with what it holds; and those that are unusable, listed ones included."""
+    """Return the examples whose file holds music, with its sound; and the unusable ones, including those already
+    listed."""
     total = len(listing.examples) + len(listing.unusable)
     usable: list[tuple[Example, IndexedAudio]] = []
     unusable = list(listing.unusable)
@@ -107,7 +108,7 @@ def _heard(
             longest = listing.longest.get(example.id)
             if longest is not None and sound.seconds > longest + SLACK:
                 raise DataError(
-                    f"{example.path}: {sound.seconds:.1f} s long, and its caption is of {longest:g} s; cut it to them"
+                    f"{example.path}: {sound.seconds:.1f} s long, but its caption describes {longest:g} s; cut it"
                 )
             usable.append((example, sound))
         except (DataError, MissingError) as error:
@@ -115,7 +116,7 @@ def _heard(
             _refuse_many(listing.name, unusable, total, share)
         progress.advance(1)
     if not usable:
-        raise DataError(f"{listing.name}: nothing in it can be trained on: {_some(unusable) or 'it names no files'}")
+        raise DataError(f"{listing.name}: no file in it can be used: {_some(unusable) or 'it names none'}")
     return usable, unusable
 
 

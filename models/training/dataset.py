@@ -14,11 +14,11 @@ class Example:
 
     Attributes:
         id: unique in its dataset, the same wherever the files lie.
-        recording: the recording that it is taken from; what is never split between training and validation.
+        recording: the recording that it is taken from, which is never split between training and validation.
         path: the audio file.
-        caption: what the music is said to be; never empty.
+        caption: the description of the music; never empty.
         genre: where known.
-        evaluation: whether the dataset itself sets it apart for evaluation.
+        evaluation: whether the dataset itself reserves it for evaluation.
         assigned: the part that the dataset itself puts it in, whatever share is to be held out; None leaves it open.
     """
 
@@ -48,7 +48,7 @@ class Dataset:
         examples: at least one.
         hashes: `bench.contracts.audio.content_hash` of each example's whole file, by the example's id.
         skipped: what could not be used.
-        about: what else a card says of it: format, licence, how many clips a list names and how many are missing.
+        about: what else a card says about it: format, license, how many clips a list names and how many are missing.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of what is trained on: sounds, captions and recordings, wherever they lie."""
+        """Return the identity of what is trained on: sounds, captions and recordings, wherever the files are."""
         from bench.hashing import fingerprint
 
         return fingerprint(sorted([self.hashes[e.id], e.caption, e.recording] for e in self.examples))

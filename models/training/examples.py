@@ -1,4 +1,4 @@
-"""What a dataset promises before any of its audio is decoded, and the rules that all formats share."""
+"""The examples that a dataset lists before any of its audio is decoded, and the rules that all formats share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from models.training.dataset import Example, Skipped
 from models.training.recording_groups import series
 from models.training.tables import is_missing
 
-LONGEST_CAPTION = 10_000  # characters; a text that is longer is no caption of a piece of music
+LONGEST_CAPTION = 10_000  # characters; a longer text is no caption of a piece of music
 
 MEND = "put both into one part, or say in a column 'recording' what belongs together"
 
-# The words that datasets use for their parts.
+# The names that datasets use for their parts.
 PARTS: Mapping[str, Literal["train", "validation", "test"]] = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -34,11 +34,11 @@ class Listing:
 
     Attributes:
         name: the dataset's.
-        examples: those whose file is there and whose caption can be used, in any order.
-        unusable: what cannot, by a mistake or damage; counts towards ``bad_share``.
-        absent: what is known not to be there, such as clips that were taken down; does not count.
-        longest: for some examples, the most seconds that their caption speaks of, by id.
-        about: what a card says of it.
+        examples: those whose file exists and whose caption can be used, in any order.
+        unusable: what cannot be used because of a mistake or damage; counts towards ``bad_share``.
+        absent: what is known to be missing, such as clips that were taken down; does not count.
+        longest: for some examples, the most seconds that their caption describes, by id.
+        about: what a card says about it.
     """
 
     name: str
@@ -64,17 +64,17 @@ class Named:
 
 
 def list_files(name: str, root: Path, named: Sequence[Named], unusable: Sequence[Skipped] = ()) -> Listing:
-    """The listing of files in a folder.
+    """List files in a folder.
 
-    A recording is what the dataset calls one; else a numbered series (see `models.training.recording_groups`), else a
-    file, whatever its ending. A file that is named again is another example of the same sound. What belongs to a test
-    set is left out altogether: it is for judging what was trained, once.
+    A recording is what the dataset calls one; otherwise a numbered series (see `models.training.recording_groups`), or
+    a file, whatever its ending. A file that is named again is another example of the same sound. What belongs to a test
+    set is left out altogether: it is only for judging, once, what was trained.
 
     Args:
         name: the dataset's.
         root: the folder.
         named: the files; those that are missing, lie outside the folder or have no usable caption become unusable.
-        unusable: what is known to be so already.
+        unusable: files that are known to be unusable already.
 
     Raises:
         DataError: a leak: one recording is in the test set and outside of it.
@@ -90,8 +90,8 @@ def list_files(name: str, root: Path, named: Sequence[Named], unusable: Sequence
             continue
         if recording in tests:
             raise DataError(
-                f"{name}: a leak: '{tests[recording].file}' is for testing, '{item.file}' is not, and they are of one "
-                f"recording, '{recording}'; {MEND}"
+                f"{name}: a leak: '{tests[recording].file}' is for testing, '{item.file}' is not, and they are from "
+                f"one recording, '{recording}'; {MEND}"
             )
         id = _new_id(item.file, ids)
         caption = " ".join(item.caption.split())
@@ -117,7 +117,8 @@ def list_files(name: str, root: Path, named: Sequence[Named], unusable: Sequence
 
 
 def _new_id(file: str, taken: set[str]) -> str:
-    """The file's name, with a number where it is taken; the same on systems that spell accents as two characters."""
+    """Return the file's name, with a number if it is taken; the same on systems that spell accents as two
+    characters."""
     name = id = unicodedata.normalize("NFC", file)
     for number in count(2):
         if id not in taken:
@@ -144,12 +145,12 @@ def _about(named: Sequence[Named], numbered: Mapping[str, str]) -> dict[str, Any
 
 
 def skip(id: str, why: str) -> Skipped:
-    """A `Skipped` that can be printed, whatever bytes a file name holds."""
+    """Return a `Skipped` that can be printed, whatever bytes a file name holds."""
     return Skipped(" ".join(id.split()).encode(errors="replace").decode(), " ".join(why.split()))
 
 
 def text_problem(text: str, what: str) -> str | None:
-    """Why a text cannot be stored as UTF-8, or None if it can."""
+    """Return why a text cannot be stored as UTF-8, or None if it can."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -158,7 +159,7 @@ def text_problem(text: str, what: str) -> str | None:
 
 
 def caption_problem(caption: str) -> str | None:
-    """Why a caption, its white space made single, cannot be used, or None if it can."""
+    """Return why a caption, with runs of white space collapsed, cannot be used, or None if it can."""
     if is_missing(caption):
         return "there is no caption"
     if len(caption) > LONGEST_CAPTION:
@@ -169,8 +170,8 @@ def caption_problem(caption: str) -> str | None:
 
 
 def home_of(folder: Path) -> Path:
-    """The folder, resolved, that links in a dataset may lead to: its own, or the hub's where the hub keeps it, since
-    there every file of a snapshot is a link to a blob beside it."""
+    """Return the resolved folder that links in a dataset may lead to: its own, or the hub's cache for a dataset in it,
+    since every file of a snapshot there is a link to a blob beside it."""
     folder = folder.resolve()
     for parent in folder.parents:
         if parent.name == "snapshots" and (parent.parent / "blobs").is_dir():
@@ -179,8 +180,8 @@ def home_of(folder: Path) -> Path:
 
 
 def file_problem(path: Path, home: Path) -> str | None:
-    """Why a file must not or cannot be read, or None if it can. A link is data too: it must not lead from a downloaded
-    folder to the reader's own files, out of ``home``, which is resolved."""
+    """Return why a file must not or cannot be read, or None if it can. A link is data too: it must not lead from a
+    downloaded folder to the user's own files, out of ``home``, which is resolved."""
     try:
         if not path.resolve().is_relative_to(home):
             return "the link leads out of the dataset's folder; copy the file there"
@@ -190,7 +191,7 @@ def file_problem(path: Path, home: Path) -> str | None:
 
 
 def relative(file: str, place: str) -> str:
-    """A path that a dataset names, as a path inside its folder with forward slashes.
+    """Return a path that a dataset names as a path inside its folder with forward slashes.
 
     Raises:
         DataError: it is absolute, or leads out of the folder.

@@ -1,4 +1,4 @@
-"""What a training's recordings sound like, kept beside what it made, so that leaks are found without them."""
+"""Fingerprints of a training's recordings, stored beside its result, so that leaks are found without the recordings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from models.training.latent_files import is_latent
 def keep_fingerprints(folder: Path, examples: Sequence[Example], hashes: Mapping[str, str], progress: Progress) -> None:
     """Write the fingerprints of the recordings that were trained on, each sound once, into a folder.
 
-    Latents that were encoded beforehand cannot be heard, and files that are gone by now are left out; without any
+    Pre-encoded latents have no fingerprints, and files that no longer exist are left out; without any
     recording there is no file.
 
     Args:
         folder: of the adapter or the checkpoint.
         examples: that were trained on.
         hashes: content hash of each by its id.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
-        UsageError: the disk does not take it.
+        UsageError: it cannot be written to the disk.
     """
     found: dict[str, PrintedRecording] = {}
     progress.begin("fingerprints of the training", len(examples), 0)

@@ -1,4 +1,4 @@
-"""The formats of datasets that people bring, and how one is told from another."""
+"""The formats of datasets that people bring, and how they are detected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METADATA = ("metadata.csv", "metadata.jsonl")
 LARGEST_SIDECAR = 2**20  # bytes of a JSON file beside an audio file
 CAPTION_COLUMNS = ("caption", "text", "description", "prompt")
 
-# What a format is read from.
+# The kind of file that each format is read from.
 _ENDINGS: dict[FileFormat, tuple[str, ...]] = {
     "manifest": (".csv", ".jsonl"),
     "audioldm": (".json",),
@@ -48,11 +48,11 @@ _CAPTIONS_HELP = (
 
 
 def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
-    """Read what a dataset of files names; nothing of it is decoded, and nothing executed.
+    """Read what a dataset of files lists, without decoding any audio or running any code.
 
     Raises:
-        UsageError: no such path, or one that the format is not read from.
-        DataError: a mistake in a table, or a format that cannot be told.
+        UsageError: there is no such path, or the format is not read from it.
+        DataError: a mistake in a table, or a format that cannot be detected.
     """
     path = Path(config.path).expanduser()
     if not path.exists():
@@ -86,10 +86,10 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
 
 
 def detect(path: Path) -> FileFormat:
-    """The format of what lies at an existing path.
+    """Detect the format of what an existing path holds.
 
     Raises:
-        DataError: it cannot be told; the message lists what was looked for.
+        DataError: it cannot be detected; the message lists what was looked for.
     """
     if path.is_file():
         if path.suffix.lower() == ".csv":
@@ -97,7 +97,7 @@ def detect(path: Path) -> FileFormat:
         for kind in ("manifest", "audioldm"):
             if path.suffix.lower() in _ENDINGS[kind]:
                 return kind
-        raise DataError(f"{path}: no dataset; a manifest is a .csv or .jsonl file, AudioLDM's a .json file")
+        raise DataError(f"{path}: not a dataset; a manifest is a .csv or .jsonl file, AudioLDM's a .json file")
     if any(_metadata(path)):
         return "audiofolder"
     latents = latents_in(path)
@@ -136,7 +136,7 @@ def _captions(folder: Path) -> Listing:
 
 
 def _captioned(file: str, sidecar: Path, home: Path) -> Named:
-    """An audio file with what the file beside it says: its caption, or an object of JSON that holds one."""
+    """Return an audio file with the content of the file beside it: its caption, or a JSON object that holds one."""
     text = _read_sidecar(sidecar, home)
     if sidecar.suffix == ".txt":
         return Named(file, text, part=_part(file))
@@ -175,7 +175,7 @@ def _audiofolder(folder: Path) -> Listing:
 
 
 def _latents(folder: Path) -> Listing:
-    """Latents, whose recording is the file that they were encoded from, or its series."""
+    """List latents, whose recording is the file that they were encoded from, or its series."""
     home, found = home_of(folder), latents_in(folder)
     if not found:
         raise DataError(
@@ -199,7 +199,7 @@ def _latents(folder: Path) -> Listing:
     listing = list_files(_name(folder), folder, named, unusable)
     told = read_details(folder)
     arguments = told.get("args") if isinstance(told.get("args"), dict) else {}
-    encoder = Path(str((arguments or {}).get("ckpt_path") or "an autoencoder that is not told")).name
+    encoder = Path(str((arguments or {}).get("ckpt_path") or "an unknown autoencoder")).name
     about = {
         "encoded_with": encoder,
         "sounds": "not known, only latents: recordings shared with a reference set are not found",
@@ -233,7 +233,7 @@ def _named(table: Table, file_of: Callable[[TableRow], str]) -> list[Named]:
 
 
 def _file_in(column: str) -> Callable[[TableRow], str]:
-    """What a row names in a column as its file, a path inside the dataset's folder."""
+    """Return a function that reads a row's file from a column, a path inside the dataset's folder."""
 
     def file(row: TableRow) -> str:
         if not (name := row.text(column)):
@@ -244,13 +244,13 @@ def _file_in(column: str) -> Callable[[TableRow], str]:
 
 
 def _part(file: str) -> Literal["train", "validation", "test"] | None:
-    """The part that a file's first folder names."""
+    """Return the part that a file's first folder names."""
     folder, slash, _ = file.partition("/")
     return PARTS.get(folder.lower()) if slash else None
 
 
 def _sidecar_of(audio: Path) -> Path | None:
-    """The file beside an audio file that holds its caption: a text, or else an object of JSON."""
+    """Return the file beside an audio file that holds its caption: a text, or else a JSON object."""
     return next((file for ending in (".txt", ".json") if (file := audio.with_suffix(ending)).is_file()), None)
 
 

@@ -1,4 +1,4 @@
-"""The two halves of a training's dataset: recordings trained on, and recordings held out, as cards or a split say."""
+"""The two halves of a training's dataset: recordings trained on, and recordings held out, by cards or by a split."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from models.training.split import split
 
 
 def read_data(spec: str) -> tuple[DataConfig, int]:
-    """The dataset that ``spec`` names, and the seed that splits it.
+    """Read which dataset ``spec`` names, and the seed that splits it.
 
     Args:
-        spec: a training configuration or its section ``data`` (``.yaml``), or what may stand under ``data.path``.
+        spec: a training configuration or its section ``data`` (``.yaml``), or a value of ``data.path``.
 
     Raises:
         UsageError: an unknown or impossible setting.
@@ -32,7 +32,7 @@ def read_data(spec: str) -> tuple[DataConfig, int]:
         return DataConfig(path=spec), 0
     content = read_yaml(Path(spec).expanduser())
     if not isinstance(content, dict):
-        raise UsageError(f"{spec}: no configuration of a training; its section 'data' names the dataset")
+        raise UsageError(f"{spec}: not a training configuration, whose section 'data' names the dataset")
     seed = content.get("seed", 0) if "data" in content else 0
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UsageError(f"{spec}: seed is {seed!r}, must be a whole number from 0")
@@ -43,15 +43,15 @@ def read_data(spec: str) -> tuple[DataConfig, int]:
 
 
 def rows_by_cards(run: AuditedRun, card_folder: Path | None = None) -> list[AuditedRow]:
-    """The rows of a run, with what is known of their training.
+    """Return the rows of a run, with what is known about their training.
 
     Args:
-        run: its configuration says where adapters and checkpoints lie.
-        card_folder: holds the card of every row but its base's; otherwise each row's own card counts, that beside its
-            adapter or in its checkpoint, or else what the model says itself.
+        run: its configuration says where adapters and checkpoints are.
+        card_folder: holds the card of every row but its base's; otherwise each row's own card is used, that beside its
+            adapter or in its checkpoint, or else what the model itself says.
 
     Raises:
-        UsageError: an adapter has gone, or the configuration lacks a row.
+        UsageError: an adapter is missing, or the configuration lacks a row.
         DataError: a card is damaged, or there is none in ``card_folder``.
     """
     if card_folder is not None:
@@ -69,14 +69,14 @@ def _row_by_own_cards(run: AuditedRun, model: RunModel) -> AuditedRow:
         return AuditedRow(label, Halves(model.trained_on, frozenset(), f"as the model '{label}' says"))
     if model.config is None:
         raise UsageError(
-            f"{run.folder}/config.yaml does not say how '{label}' was made, so not where its card lies: run the "
-            "command that made it once more, or name a folder with the card: --adapter-card"
+            f"{run.folder}/config.yaml does not say how '{label}' was made, so its card cannot be found: run "
+            "the command that made it again, or name a folder with the card: --adapter-card"
         )
     return AuditedRow(label)
 
 
 def _cards(model: RunModel) -> list[Card]:
-    """The cards of a row's weights."""
+    """Return the cards of a row's weights."""
     if model.config is None:
         return []
     try:
@@ -89,13 +89,13 @@ def _cards(model: RunModel) -> list[Card]:
 
 
 def _halves_of(cards: Sequence[Card], source: str) -> Halves:
-    """What the cards of a model say: all that any of them was trained on, and what the first one held out."""
+    """Return what the cards of a model say: everything that any of them trained on, and what the first one held out."""
     train = frozenset(content for card in cards for content in card.data.train)
     return Halves(train, frozenset(cards[0].data.held_out) - train, source)
 
 
 def _base_of(cards: Sequence[Card], run: AuditedRun) -> str | None:
-    """The row that a training began with: of the same checkpoint, without an adapter."""
+    """Return the row that a training started from: the same checkpoint, without an adapter."""
     for card in cards:
         keys = [key for key in ("weights", "repo", "revision") if key in card.base]
         for model in run.models:
@@ -107,7 +107,7 @@ def _base_of(cards: Sequence[Card], run: AuditedRun) -> str | None:
 
 
 def halves_by_split(dataset: Dataset, data: DataConfig, seed: int) -> Halves:
-    """The halves that the configuration of a training gives.
+    """Return the halves that the configuration of a training gives.
 
     Raises:
         DataError: as `models.training.split.split`.

@@ -1,4 +1,4 @@
-"""Latents that were encoded beforehand, as stable-audio-tools writes them: an array and its JSON for each crop.
+"""Pre-encoded latents, as stable-audio-tools writes them: an array and a JSON file for each crop.
 
 Its ``pre_encode.py`` writes ``<folder>/<process>/<number>.npy``, shape (channels, frames), drawn from the posterior of
 a padded crop; ``<number>.json`` beside it, with the crop's place in its recording; and ``details.json``, the settings.
@@ -30,15 +30,15 @@ _LARGEST_JSON = 2**24  # bytes; the padding mask has a number for each frame
 
 @dataclass(frozen=True)
 class StoredLatent:
-    """A latent that was encoded beforehand, without the frames that are padding.
+    """A pre-encoded latent, without the frames that are padding.
 
     Attributes:
         values: float32, shape (channels, frames ≥ 1); finite.
-        start: of its crop in the recording, in seconds, ≥ 0.
+        start: start of its crop in the recording, in seconds, ≥ 0.
         seconds: length of the whole recording, > 0.
-        rate: of the audio that it was made of, in Hz; None where it is not told.
-        encoded: frames with the padding, and the samples of audio that they were made of; None where these are not
-            told.
+        rate: sample rate in Hz of the audio that it was encoded from; None where unknown.
+        encoded: frames with the padding, and the number of audio samples that they were encoded from; None where
+            unknown.
     """
 
     values: npt.NDArray[np.float32]
@@ -49,18 +49,18 @@ class StoredLatent:
 
     @property
     def hash(self) -> str:
-        """Identity of the latent and of its place; that of no sound."""
+        """Identity of the latent and of its place; not that of a sound."""
         about = [list(self.values.shape), self.start, self.seconds, self.rate, list(self.encoded or ())]
         return fingerprint(["latent", hashlib.sha256(self.values.tobytes()).hexdigest(), *about])
 
 
 def is_latent(path: Path) -> bool:
-    """Whether a file's name is that of a latent, and not of audio."""
+    """Return whether a file's name is that of a latent, and not of audio."""
     return path.suffix.lower() in ENDINGS
 
 
 def latents_in(folder: Path) -> list[Path]:
-    """All latents in a folder and its subfolders that have their JSON beside them, ordered by path."""
+    """Return all latents in a folder and its subfolders that have their JSON beside them, ordered by path."""
     return sorted(
         path
         for ending in ENDINGS
@@ -70,10 +70,10 @@ def latents_in(folder: Path) -> list[Path]:
 
 
 def read_description(path: Path) -> Table:
-    """What the JSON beside a latent says, as a table of one row.
+    """Read the JSON beside a latent, as a table of one row.
 
     Raises:
-        DataError: it cannot be read, or is no object.
+        DataError: it cannot be read, or is not an object.
     """
     file = path.with_suffix(".json")
     try:
@@ -87,13 +87,14 @@ def read_description(path: Path) -> Table:
 
 
 def source_of(row: TableRow) -> str | None:
-    """The recording that a latent was made of, where its JSON tells: the path inside the dataset, or else any path."""
+    """Return the recording that a latent was encoded from, if its JSON says it: the path inside the dataset, or any
+    path."""
     named = row.text("relpath") or row.text("path")
     return PurePosixPath(named.replace("\\", "/")).as_posix() if named else None
 
 
 def read_details(folder: Path) -> Mapping[str, Any]:
-    """The settings that the latents of a folder were encoded with; empty where they are not told."""
+    """Read the settings that the latents of a folder were encoded with; empty where they are unknown."""
     try:
         found = json.loads(read_bytes(folder / DETAILS))
     except (OSError, ValueError, RecursionError):
@@ -102,10 +103,10 @@ def read_details(folder: Path) -> Mapping[str, Any]:
 
 
 def read_latent(path: Path) -> StoredLatent:
-    """Read a latent and what its JSON says of it.
+    """Read a latent and the JSON beside it.
 
     Raises:
-        DataError: one of them cannot be read, is damaged or says what cannot be; the message names the file.
+        DataError: one of them cannot be read, is damaged or has an impossible value; the message names the file.
     """
     values = _values(path)
     (row,) = read_description(path).rows
@@ -126,7 +127,7 @@ def _values(path: Path) -> npt.NDArray[np.float32]:
 
     if path.suffix.lower() == ".npy":
         try:
-            # No pickle and no archive, which `numpy.load` would look for; and a forged header takes no memory.
+            # No pickle and no archive, which `numpy.load` would accept; and a forged header takes no memory.
             found = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
             raise DataError(f"{path}: not an array of numbers, or damaged ({str(error)[:100]})") from None
@@ -139,16 +140,16 @@ def _values(path: Path) -> npt.NDArray[np.float32]:
         (tensor,) = tensors.values()
         found = tensor.float().numpy() if tensor.is_floating_point() else tensor.numpy()
     if found.ndim != 2 or not all(found.shape):
-        raise DataError(f"{path}: of shape {found.shape}; a latent is (channels, frames)")
+        raise DataError(f"{path}: shape is {found.shape}, must be (channels, frames)")
     if not np.issubdtype(found.dtype, np.floating):
         raise DataError(
-            f"{path}: whole numbers, as of a discrete autoencoder; latents of a continuous one are trained on"
+            f"{path}: holds whole numbers, as a discrete autoencoder gives; only continuous latents can be trained on"
         )
     return np.array(found, dtype=np.float32)
 
 
 def _frames(row: TableRow, frames: int) -> int:
-    """Frames before the padding."""
+    """Return the number of frames before the padding."""
     mask = row.cells.get("padding_mask")
     if mask is None:
         return frames

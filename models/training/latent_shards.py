@@ -1,4 +1,4 @@
-"""Tensors on disk that are made once and read at random, in files that tell by their own name whether they are whole.
+"""Tensors on disk that are made once and read at random, in files whose own name shows whether they are whole.
 
 A shard is a safetensors file named after the SHA-256 of its content. It is written under a temporary name, flushed to
 disk and renamed, and never changed; there is no index beside the shards that could disagree with them.
@@ -25,7 +25,7 @@ from bench.file_hash import hash_file
 from bench.hashing import canonical_json
 from bench.progress import Progress
 
-MOST_ENTRIES = 64  # in a shard; what a killed process loses at most
+MOST_ENTRIES = 64  # in a shard; the most that a killed process loses
 MOST_BYTES = 256 * 2**20
 _SHARD = re.compile(r"[0-9a-f]{64}\.safetensors")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.\d+\.part")
@@ -35,13 +35,13 @@ _ABANDONED = 3600.0  # seconds after which nobody is still writing to a temporar
 class LatentShards:
     """Entries, each a few named tensors under a key, in a folder of shards.
 
-    Shards that are damaged are removed with a note, so that what was in them is missing; shards about something else
+    Damaged shards are removed with a note, so that their entries are missing; shards about something else
     are left alone and not read. Used as a context, it writes what is left when the context ends.
 
     Args:
         folder: created if need be.
         about: what all entries depend on; part of every shard.
-        progress: told of damage.
+        progress: gets notes of damage.
 
     Raises:
         UsageError: the folder cannot be read or written to, or the disk is full.
@@ -74,10 +74,10 @@ class LatentShards:
         self.flush()
 
     def add(self, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Keep an entry; it is on disk once its shard is full, or after `flush`.
+        """Add an entry; it is on disk once its shard is full, or after `flush`.
 
         Raises:
-            UsageError: it cannot be written; nothing is left half written.
+            UsageError: it cannot be written; no partly written file is left.
         """
         self._waiting[key] = tensors
         size = sum(tensor.nbytes for entry in self._waiting.values() for tensor in entry.values())
@@ -85,7 +85,7 @@ class LatentShards:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting as a shard.
+        """Write the waiting entries as a shard.
 
         Raises:
             UsageError: as `add`.
@@ -111,7 +111,7 @@ class LatentShards:
             temporary.unlink(missing_ok=True)
 
     def read(self, key: str) -> dict[str, torch.Tensor]:
-        """The tensors of an entry that is on disk, mapped into memory: what is not used is not read.
+        """Return the tensors of an entry that is on disk, mapped into memory: unused parts are not read.
 
         Raises:
             KeyError: there is no such entry.

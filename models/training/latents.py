@@ -1,4 +1,4 @@
-"""What a training reads again and again, computed once: posteriors of the autoencoder, and conditions."""
+"""What a training reads repeatedly, computed once: posteriors of the autoencoder, and conditions."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class LatentCache:
 
     @classmethod
     def build(cls, trainee: Trainee, dataset: Dataset, folder: Path, progress: Progress | None = None) -> LatentCache:
-        """Compute what is missing in the folder; what an interrupted build has written is kept and found again.
+        """Compute what is missing in the folder; what an interrupted build has written is kept and reused.
 
         Raises:
             UsageError: the folder cannot be written to, or the disk is full.
-            DataError: a file that cannot be read, or is not what it was when the dataset was read; latents that are not
+            DataError: a file cannot be read, or has changed since the dataset was read; or latents are not
                 finite.
-            MissingError: a file that does not fit into memory.
+            MissingError: a file does not fit into memory.
         """
         progress = progress or Silent()
         latents = _shards(folder, "latents", trainee.fingerprint, progress)
@@ -58,22 +58,22 @@ class LatentCache:
         cache = cls(latents, conditions, dataset, trainee)
         with latents, conditions:
             cache._encode(trainee, dataset, progress)
-            latents.flush()  # what is told of an example may depend on its length
+            latents.flush()  # conditions may depend on an example's length
             if not cache._heard:
                 cache._read_captions(trainee, dataset, progress)
         return cache
 
     def latent(self, example: Example) -> Latent:
-        """The example's posterior, mapped from disk: only what is used of it is read. Not to be changed in place."""
+        """Return the example's posterior, mapped from disk: unused parts are not read. Do not change it in place."""
         entry = self._latents.read(self._hashes[example.id])
         return Latent(entry["mean"], entry["std"], float(entry["seconds"]), float(entry.get("start", 0.0)))
 
     def seconds(self, example: Example) -> float:
-        """Length of the example's audio."""
+        """Return the length of the example's audio."""
         return float(self._latents.read(self._hashes[example.id])["seconds"])
 
     def condition(self, example: Example) -> Condition:
-        """What the network is told of the example."""
+        """Return the network's condition for the example."""
         return self._conditions.read(self._condition_key(example))
 
     def _condition_key(self, example: Example) -> str:
@@ -117,8 +117,8 @@ class LatentCache:
         self.unread = {caption: tokens for caption, tokens in unread.items() if tokens}
         if self.unread:
             progress.note(
-                f"the end of {len(self.unread)} of {counted(len(captions), 'caption')} is not read, "
-                f"up to {counted(max(self.unread.values()), 'token')}: shorten them"
+                f"the text encoder does not read the end of {len(self.unread)} of {counted(len(captions), 'caption')} "
+                f"(up to {counted(max(self.unread.values()), 'token')}): shorten them"
             )
 
 
@@ -131,7 +131,7 @@ def _changed(example: Example) -> DataError:
 
 
 def _stored(trainee: Trainee, example: Example, key: str) -> Mapping[str, torch.Tensor]:
-    """What is kept of a latent that was encoded beforehand."""
+    """Return what is stored of a pre-encoded latent."""
     stored = read_latent(example.path)
     if stored.hash != key:
         raise _changed(example)
@@ -160,4 +160,4 @@ def _tensors(latent: Latent, example: Example) -> Mapping[str, torch.Tensor]:
 def _finite(tensors: Mapping[str, torch.Tensor], what: str) -> Mapping[str, torch.Tensor]:
     if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         return tensors
-    raise DataError(f"{what}: what the checkpoint makes of it is not finite; are its weights the published ones?")
+    raise DataError(f"{what}: the checkpoint's encoding of it is not finite; are its weights the published ones?")

@@ -1,5 +1,5 @@
 """MusicCaps: 5,521 captioned clips of ten seconds, of which only the list is published (Agostinelli et al. 2023,
-"MusicLM", arXiv:2301.11325). The audio is the reader's own, and every year less of it can be had."""
+"MusicLM", arXiv:2301.11325). Users bring their own audio; every year fewer of the clips are available."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _NAMES = (
 
 
 class _File(NamedTuple):
-    """A file that may be a clip's, and the stretch of the recording that its name tells, if it tells one."""
+    """A file that may be a clip's, and the stretch of the recording that its name states, if it states one."""
 
     path: Path
     stretch: tuple[float, float] | None
 
 
 def is_musiccaps(path: Path) -> bool:
-    """Whether a CSV file is keyed by ytid, as MusicCaps' list is."""
+    """Return whether a CSV file is keyed by ytid, as MusicCaps' list is."""
     return "ytid" in csv_columns(path)
 
 
 def list_musiccaps(path: Path, audio: Path | None) -> Listing:
-    """The clips of a list whose audio lies in a folder, named as downloaders name it, with any ending of audio.
+    """List the clips whose audio is in a folder, named as downloaders name it, with any audio ending.
 
-    That is ``<ytid>.wav``, ``Y<ytid>.wav``, or ``[<ytid>].wav`` also after a title, and each with the stretch of the
-    recording, ``<ytid>_30_40.wav`` or ``[<ytid>]-[30-40].wav``, in seconds or milliseconds. A file of another stretch
-    than the list's is another clip. The recording is the ytid. A clip without a file is absent, not unusable.
+    The names are ``<ytid>.wav``, ``Y<ytid>.wav``, or ``[<ytid>].wav`` also after a title, and each with the stretch of
+    the recording, ``<ytid>_30_40.wav`` or ``[<ytid>]-[30-40].wav``, in seconds or milliseconds. A file of another
+    stretch than the list's is another clip. The recording is the ytid. A clip without a file is absent, not unusable.
 
     Args:
         path: MusicCaps' CSV file, whole or in part.
@@ -54,7 +54,7 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
 
     Raises:
         UsageError: no folder is named.
-        DataError: a mistake in the list, two files for one clip, or no file at all.
+        DataError: there is a mistake in the list, two files for one clip, or no file at all.
     """
     if audio is None:
         raise UsageError("data: MusicCaps has no audio of its own; name the folder of its clips as 'audio'")
@@ -103,7 +103,8 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
 
 
 def _new_id(row: TableRow, before: Mapping[str, bool]) -> str:
-    """The id of a row, which no row before it has; those are known with whether they are for evaluation."""
+    """Return the id of a row, which no earlier row has; the earlier ones are given with whether they are for
+    evaluation."""
     ytid = row.text("ytid")
     if not _YTID.fullmatch(ytid):
         raise DataError(f"{row.place}: ytid is {ytid[:40]!r}, must be 11 letters, digits, '-' or '_'")
@@ -114,7 +115,7 @@ def _new_id(row: TableRow, before: Mapping[str, bool]) -> str:
 
 
 def ids_in_name(stem: str) -> dict[str, tuple[float, float] | None]:
-    """The ids that a file's name, without its ending, may hold, each with the stretch that is told beside it."""
+    """Return the ids that a file's name, without its ending, may hold, each with the stretch stated beside it."""
     names = filter(None, (pattern.fullmatch(stem) for pattern in _NAMES))
     return {
         name["ytid"]: (float(name["start"]), float(name["end"])) if name["start"] is not None else None
@@ -123,7 +124,7 @@ def ids_in_name(stem: str) -> dict[str, tuple[float, float] | None]:
 
 
 def _by_ytid(paths: Sequence[Path]) -> dict[str, list[_File]]:
-    """The files that may be clips of each ytid."""
+    """Return the files that may be clips of each ytid."""
     # Names are compared as listed: some file systems take aBc for abc, which are two clips.
     found: defaultdict[str, list[_File]] = defaultdict(list)
     for path in paths:
@@ -133,7 +134,7 @@ def _by_ytid(paths: Sequence[Path]) -> dict[str, list[_File]]:
 
 
 def _file_of(stretch: tuple[float, float], files: Sequence[_File]) -> Path | None:
-    """The file of a clip among those of its recording."""
+    """Return the file of a clip among those of its recording."""
     milliseconds = (1000 * stretch[0], 1000 * stretch[1])
     paths = [file.path for file in files if file.stretch in (None, stretch, milliseconds)]
     if len(paths) > 1:
@@ -155,7 +156,7 @@ def _flag(row: TableRow) -> bool:
 
 def _seconds(row: TableRow, column: str) -> float:
     try:
-        seconds = float(row.text(column).replace(",", "."))  # as a list with semicolons has it
+        seconds = float(row.text(column).replace(",", "."))  # a list with semicolons has decimal commas
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):

@@ -1,4 +1,4 @@
-"""Which files are clips of one recording, as far as their names tell."""
+"""Which files are clips of one recording, judging by their names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _NUMBERS = re.compile(r"(?:[ _.-]+[0-9]+)+$")
 
 
 def series(files: Iterable[str]) -> dict[str, str]:
-    """The recording of each file, a path with forward slashes.
+    """Return the recording of each file, a path with forward slashes.
 
-    Clips that were cut from one recording are mostly numbered: ``song_000.wav``, ``song_001.wav``. So files in one
+    Clips that were cut from one recording are usually numbered: ``song_000.wav``, ``song_001.wav``. So files in one
     folder whose names are equal but for numbers at the end, each after a space or one of ``_ . -``, are one recording,
     and so are files that differ in their ending. Where all numbered files of the dataset share one name, as in
-    ``clip_0001.wav``, or have none, the number is what tells recordings apart, and each is one of its own.
+    ``clip_0001.wav``, or have none, the number is what distinguishes recordings, and each is one of its own.
 
-    The rule errs towards joining: a recording that is torn apart leaks from training into validation unnoticed, while
+    The rule prefers joining: a recording that is split leaks from training into validation unnoticed, while
     two that are joined only make the split coarser.
     """
     stems = {file: _stem(file) for file in files}
@@ -32,13 +32,13 @@ def series(files: Iterable[str]) -> dict[str, str]:
 
 
 def _stem(file: str) -> str:
-    """The path without the ending."""
+    """Return the path without the ending."""
     folder, slash, last = file.rpartition("/")
     return folder + slash + (last.rpartition(".")[0] or last)
 
 
 def _name(stem: str) -> str | None:
-    """What stands before the numbers; None without numbers, or where no letter stands before them."""
+    """Return what precedes the numbers; None without numbers, or if no letter precedes them."""
     folder, slash, last = stem.rpartition("/")
     name = _NUMBERS.sub("", last)
     return folder + slash + name if name != last and any(map(str.isalpha, name)) else None

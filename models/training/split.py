@@ -21,15 +21,15 @@ def split(dataset: Dataset, config: DataConfig, seed: int) -> Split:
     """Divide a dataset so that no recording, and no sound, is on both sides.
 
     Examples of one recording stay together, and so do recordings that share a sound. What the dataset itself assigns
-    to a part goes there. Each group that is left falls by a hash of the seed and its first recording's name, and is
-    held out with probability ``config.validation``: the rest of the dataset has no say in it, so that adding data
-    moves nothing. Only where the hashes leave one side without a group, the nearest one is put there.
+    to a part goes there. Each remaining group is placed by a hash of the seed and its first recording's name, and is
+    held out with probability ``config.validation``: the rest of the dataset has no influence, so that adding data
+    moves nothing. Only if the hashes leave one side without a group, the nearest one is put there.
 
-    With ``validation: eval`` nothing is drawn: what the dataset sets apart for evaluation is held out.
+    With ``validation: eval`` nothing is drawn: what the dataset reserves for evaluation is held out.
 
     Args:
         dataset: what is divided.
-        config: of which ``validation`` counts.
+        config: only its ``validation`` is used.
         seed: decides, with the recordings' names alone, what is drawn; ≥ 0.
 
     Returns:
@@ -45,7 +45,7 @@ def split(dataset: Dataset, config: DataConfig, seed: int) -> Split:
     free = [group for group, part in parts.items() if part is None]
     if share and free and len(groups) < 2:
         raise DataError(
-            f"{dataset.name}: it is one recording only, of which no part can be held out; add others, or write "
+            f"{dataset.name}: it has only 1 recording, so none can be held out; add others, or write "
             "'validation: 0' to train without"
         )
     parts |= _drawn(free, share, seed, {part for part in parts.values() if part is not None})
@@ -64,7 +64,7 @@ def split(dataset: Dataset, config: DataConfig, seed: int) -> Split:
 
 
 def _groups(dataset: Dataset) -> list[Group]:
-    """Examples that are connected by recordings or sounds they have in common, in the order of the dataset."""
+    """Return groups of examples that are connected by shared recordings or sounds, in the order of the dataset."""
     above: dict[tuple[str, str], tuple[str, str]] = {}
 
     def root(node: tuple[str, str]) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def _groups(dataset: Dataset) -> list[Group]:
 
 
 def _stated(group: Group, dataset: Dataset, config: DataConfig) -> Part | None:
-    """The part that the dataset itself gives a group."""
+    """Return the part that the dataset itself gives a group."""
     members: dict[Part, list[Example]] = {"train": [], "validation": []}
     for example in group:
         part = example.assigned
@@ -99,11 +99,11 @@ def _stated(group: Group, dataset: Dataset, config: DataConfig) -> Part | None:
 
 
 def _leak(train: Sequence[Example], held_out: Sequence[Example], dataset: Dataset) -> str:
-    """Name a pair, one that is directly connected before others."""
+    """Return the name a pair of leaking examples, preferably one that is directly connected."""
     pair, link = (train[0], held_out[0]), f"share sounds with the same recordings; {MEND}"
     for a, b in product(train, held_out):
         if a.recording == b.recording:
-            pair, link = (a, b), f"are of one recording, '{a.recording}'; {MEND}"
+            pair, link = (a, b), f"are from one recording, '{a.recording}'; {MEND}"
             break
         if dataset.hashes[a.id] == dataset.hashes[b.id]:
             pair, link = (a, b), "are the same sound; remove one of them"
@@ -124,7 +124,7 @@ def _drawn(free: Sequence[Group], share: float, seed: int, taken: set[Part]) -> 
 
 
 def _draw(seed: int, group: Group) -> float:
-    """In [0, 1), by the name of the group's first recording in alphabetical order."""
+    """Draw a number in [0, 1), by the name of the group's first recording in alphabetical order."""
     name = min(example.recording for example in group)
     digest = hashlib.sha256(f"split:{seed}:{name}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48

@@ -13,32 +13,33 @@ from typing import Any
 from bench.errors import DataError
 from bench.text_file import read_text
 
-# How pandas and Python spell that there is nothing, in lower case.
+# How pandas and Python write missing values, in lower case.
 _MISSING = frozenset({"nan", "-nan", "none", "null", "<na>", "n/a", "#n/a", "nat"})
 _SEPARATORS = (",", ";", "\t")
 
 
 def is_missing(text: str) -> bool:
-    """Whether a text is empty, or says that there is none, such as ``nan`` in what pandas has written."""
+    """Return whether a text is empty or a missing value, such as ``nan`` in files that pandas has written."""
     word = text.strip().lower()
     return not word or word in _MISSING
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row; ``place`` says where it stands, for messages."""
+    """One row; ``place`` says where it is, for messages."""
 
     place: str
     cells: Mapping[str, Any]
 
     def text(self, column: str | None) -> str:
-        """The cell, stripped; empty where there is no such column or the value is missing. Whole numbers count as text.
+        """Return the cell, stripped; empty if there is no such column or the value is missing. Whole numbers count as
+        text.
 
         Raises:
             DataError: it is something else, such as a list.
         """
         value = None if column is None else self.cells.get(column)
-        if value is None or value != value:  # NaN, which Python's JSON has
+        if value is None or value != value:  # NaN, which Python's JSON allows
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise DataError(f"{self.place}: '{column}' is {json.dumps(value)[:40]}, must be text")
@@ -54,10 +55,10 @@ class Table:
     rows: tuple[TableRow, ...]
 
     def column(self, *names: str) -> str:
-        """The first of the names that is a column; upper and lower case are one.
+        """Return the first of the names that is a column, ignoring case.
 
         Raises:
-            DataError: none is.
+            DataError: none of them is.
         """
         found = self.optional(*names)
         if found is None:
@@ -68,7 +69,7 @@ class Table:
         return found
 
     def optional(self, *names: str) -> str | None:
-        """As `column`, or None."""
+        """Return the column as `column`, or None."""
         known = {column.lower(): column for column in reversed(self.columns)}
         return next((known[name] for name in names if name in known), None)
 
@@ -76,8 +77,8 @@ class Table:
 def read_table(path: Path) -> Table:
     """Read a CSV file with a header, a JSONL file with an object on each line, or a JSON file ``{"data": [{…}, …]}``.
 
-    CSV is separated by commas, semicolons or tabs, by what cuts the header into most columns. Empty lines are passed
-    over.
+    CSV is separated by commas, semicolons or tabs, whichever splits the header into most columns. Empty lines are
+    skipped.
 
     Raises:
         DataError: missing, not UTF-8, malformed, or without rows; the message names the file and the line.
@@ -94,17 +95,17 @@ def read_table(path: Path) -> Table:
 
 
 def read_object(path: Path, text: str) -> Table:
-    """A table of one row: the object that a JSON file holds, whose text was read.
+    """Return a table of one row: the object that a JSON file holds, whose text was read.
 
     Raises:
-        DataError: malformed, or no object.
+        DataError: it is malformed, or not an object.
     """
     cells = _object(_parsed(text, str(path)), str(path))
     return Table(path, tuple(cells), (TableRow(str(path), cells),))
 
 
 def csv_columns(path: Path) -> Sequence[str]:
-    """The header of a CSV file; empty where there is none that can be read."""
+    """Return the header of a CSV file; empty if it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
@@ -114,7 +115,7 @@ def csv_columns(path: Path) -> Sequence[str]:
 
 
 def _separator(header: str) -> str:
-    """What separates the columns; the comma where nothing tells."""
+    """Return what separates the columns; a comma if undecided."""
     return max(_SEPARATORS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
 
 

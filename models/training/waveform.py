@@ -12,9 +12,14 @@ PEAK = 0.5  # of the waveform whose spectrogram AudioLDM encodes
 
 @interrupts.held()
 def fitted(audio: Audio, rate: int, channels: int) -> Samples:
-    """Samples at ``rate`` Hz (soxr, high quality), shape (channels, frames ≥ 1).
+    """Return samples at ``rate`` Hz (soxr, high quality), shape (channels, frames ≥ 1).
 
-    Audio with another number of channels is mixed to mono, and that is given to every channel.
+    Audio with another number of channels is mixed to mono, which is copied to every channel.
+
+    Args:
+        audio: of any rate and number of channels.
+        rate: in Hz.
+        channels: ≥ 1.
     """
     if audio.channels != channels:
         return np.repeat(_filled(audio.mono(rate)[np.newaxis]), channels, axis=0)
@@ -27,13 +32,13 @@ def fitted(audio: Audio, rate: int, channels: int) -> Samples:
 
 
 def padded(samples: Samples, multiple: int) -> Samples:
-    """The samples, shape (…, frames), followed by zeros up to the next multiple of ``multiple`` frames."""
+    """Return the samples, shape (…, frames), padded with zeros to the next multiple of ``multiple`` frames."""
     missing = -samples.shape[-1] % multiple
     return np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])
 
 
 def levelled(samples: Samples) -> tuple[Samples, float]:
-    """Mono samples as AudioLDM is trained on them, without mean and with a peak of 0.5, and the gain that made it so.
+    """Return mono samples as AudioLDM is trained on them, without mean and with a peak of 0.5, and the gain applied.
 
     Silence stays silence.
     """
@@ -44,7 +49,7 @@ def levelled(samples: Samples) -> tuple[Samples, float]:
 
 
 def _filled(samples: Samples) -> Samples:
-    """A sound so short that nothing is left of it at a lower rate is a sample of silence."""
+    """Replace a sound too short to leave anything at a lower rate by a sample of silence."""
     if samples.shape[1]:
         return np.ascontiguousarray(samples, dtype=np.float32)
     return np.zeros((len(samples), 1), dtype=np.float32)

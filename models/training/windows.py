@@ -15,19 +15,19 @@ def check_channels(mean: torch.Tensor, taken: int) -> None:
     """Refuse latents, shape (channels, frames, …), that the network does not take.
 
     Raises:
-        UsageError: autoencoder and network do not belong together.
+        UsageError: autoencoder and network do not match.
     """
     if len(mean) != taken:
         raise UsageError(
             f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes {taken}; they do "
-            "not belong together, use another checkpoint"
+            "not match, use another checkpoint"
         )
 
 
 def encoded(
     encode: Callable[[int, int], Any], frames: int, size: int, context: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of a posterior, each (channels, frames, …), in float32 on the CPU.
+    """Encode mean and standard deviation of a posterior, each (channels, frames, …), in float32 on the CPU.
 
     Args:
         encode: gives the posterior of the frames from ``begin`` to ``end``, with a batch dimension of 1.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
@@ -208,7 +209,7 @@ def test_a_manifest_beside_its_audio(tmp_path: Path) -> None:
     write_audio(tmp_path / "audio")
     path = as_csv(tmp_path)
     assert len(load(path, audio=tmp_path / "audio").examples) == 3
-    assert "no folder 'audio: " in refused(path, UsageError, audio=tmp_path / "nowhere")
+    assert f"'audio: {tmp_path / 'nowhere'}'" in refused(path, UsageError, audio=tmp_path / "nowhere")
 
 
 def test_folders_named_after_parts(tmp_path: Path) -> None:
@@ -226,10 +227,10 @@ def test_folders_named_after_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ([], "no audio in it"),
-        (["a.wav"], "no captions; write each file's caption into a text file"),
-        (["a.wav", "list.csv"], "holds list.csv: name that file as the path"),
-        (["clips.json"], "looked for metadata.csv or metadata.jsonl"),
+        ([], "no audio"),
+        (["a.wav"], "no captions; "),
+        (["a.wav", "list.csv"], "list.csv"),
+        (["clips.json"], "metadata.csv or metadata.jsonl"),
     ],
 )
 def test_a_format_that_cannot_be_told(tmp_path: Path, names: list[str], says: str) -> None:
@@ -242,10 +243,10 @@ def test_a_format_that_cannot_be_told(tmp_path: Path, names: list[str], says: st
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"format": "manifest"}, "format manifest is a .csv or .jsonl file"),
-        ({"format": "composer"}, "path must be 'composer'"),
-        ({"genres": ("jazz",)}, "'genres' are of composed music only"),
-        ({"audio": Path("x")}, "'audio' is not for format captions"),
+        ({"format": "manifest"}, "manifest is a .csv or .jsonl"),
+        ({"format": "composer"}, "'composer'"),
+        ({"genres": ("jazz",)}, "'genres'"),
+        ({"audio": Path("x")}, "'audio'"),
     ],
 )
 def test_settings_that_do_not_go_together(tmp_path: Path, settings: dict[str, Any], says: str) -> None:
@@ -253,10 +254,11 @@ def test_settings_that_do_not_go_together(tmp_path: Path, settings: dict[str, An
 
 
 def test_there_must_be_something(tmp_path: Path) -> None:
-    assert "there is no" in refused(tmp_path / "nothing", UsageError)
+    assert f"'{tmp_path / 'nothing'}'" in refused(tmp_path / "nothing", UsageError)
     (tmp_path / "notes.docx").touch()
-    assert "a manifest is a .csv or .jsonl file" in refused(tmp_path / "notes.docx")
-    assert "format captions is a folder" in refused(tmp_path / "notes.docx", UsageError, format="captions")
+    assert str(tmp_path / "notes.docx") in refused(tmp_path / "notes.docx")
+    said = refused(tmp_path / "notes.docx", UsageError, format="captions")
+    assert "format captions" in said and f"'{tmp_path / 'notes.docx'}'" in said
 
 
 # What strangers' data may hold
@@ -275,7 +277,7 @@ def test_no_name_leaves_the_folder(tmp_path: Path, file: str, ending: str) -> No
     else:
         path.write_text(json.dumps({"data": [row]} if ending == "json" else row))
     said = refused(path)
-    assert "must be a path inside the dataset's folder" in said and str(path) in said
+    assert f"'{file}'" in said and str(path) in said
 
 
 def test_no_link_leaves_the_folder(tmp_path: Path) -> None:
@@ -292,12 +294,12 @@ def test_no_link_leaves_the_folder(tmp_path: Path) -> None:
     (folder / "inside.txt").write_text("a link within")
     dataset = load(folder, bad_share=0.5)
     assert [e.id for e in dataset.examples] == ["a.wav", "b.wav", "c/d.wav", "inside.wav"]
-    assert all("leads out of the dataset's folder" in reason for reason in why(dataset).values())
+    assert all("link leads out" in reason for reason in why(dataset).values())
     assert list(why(dataset)) == ["out.wav", "told.wav"]
     path = write_lines(folder / "list.jsonl", [{"file": "dir/a.wav", "caption": "music"}])
-    assert "leads out of the dataset's folder" in refused(path)
+    assert "link leads out" in refused(path)
     (folder / "metadata.csv").symlink_to(secret)
-    assert "leads out of the dataset's folder" in refused(folder)
+    assert "link leads out" in refused(folder)
 
 
 def test_a_snapshot_of_the_hub_is_made_of_links(tmp_path: Path) -> None:
@@ -318,9 +320,9 @@ def test_a_snapshot_of_the_hub_is_made_of_links(tmp_path: Path) -> None:
         (b'{"file": "a.wav", "caption": ', "line 2: not valid JSON"),
         (b'["a.wav", "music"]', "line 2: not an object"),
         (b"[" * 100_000, "line 2: not valid JSON"),
-        (b'{"caption": "music"}', "line 2: no file is named in the column 'file'"),
-        (b'{"file": ["a.wav"], "caption": "music"}', "line 2: 'file' is [\"a.wav\"], must be text"),
-        (b'{"file": "a.wav", "caption": 1.5}', "line 2: 'caption' is 1.5, must be text"),
+        (b'{"caption": "music"}', "line 2: no file is named"),
+        (b'{"file": ["a.wav"], "caption": "music"}', "line 2: 'file' is [\"a.wav\"]"),
+        (b'{"file": "a.wav", "caption": 1.5}', "line 2: 'caption' is 1.5"),
         (b'{"file": "a.wav", "caption": "music", "split": "half"}', "line 2: 'split' is 'half'"),
         (b'{"file": "a.wav", "caption": "caf\xe9"}', "not UTF-8 text"),
     ],
@@ -336,12 +338,12 @@ def test_mistakes_in_a_table_are_named(tmp_path: Path, line: bytes, says: str) -
     [
         (
             "file,title\na.wav,x\n",
-            "no column 'caption' or 'text' or 'description' or 'prompt'; the columns are file, title",
+            "'caption' or 'text' or 'description' or 'prompt'; the columns are file, title",
         ),
-        ("file,caption\na.wav,slow, sad\n", "line 2: more fields than columns"),
+        ("file,caption\na.wav,slow, sad\n", "line 2: more fields"),
         ('file,caption\na.wav,"slow\n', "not valid CSV"),
-        ("file,caption\n", "it names no files"),
-        ("", "it names no files"),
+        ("file,caption\n", "no files"),
+        ("", "no files"),
     ],
 )
 def test_mistakes_in_a_csv_are_named(tmp_path: Path, text: str, says: str) -> None:
@@ -365,14 +367,14 @@ def spoil_unfinite(path: Path) -> None:
 
 SPOILED = {
     "truncated": (spoil_truncated, "truncated"),
-    "empty": (lambda path: path.write_bytes(b""), "the file is empty"),
+    "empty": (lambda path: path.write_bytes(b""), "is empty"),
     "noise": (lambda path: path.write_bytes(os.urandom(500)), "cannot be decoded"),
     "silent": (lambda path: write(path, level=0), "silent"),
     "unfinite": (spoil_unfinite, "not finite"),
     "no frames": (lambda path: write(path, seconds=0), "no audio frames"),
-    "missing": (lambda path: path.unlink(), "there is no such file"),
-    "folder": (lambda path: (path.unlink(), path.mkdir()), "there is no such file"),
-    "loop": (lambda path: (path.unlink(), path.symlink_to(path)), "there is no such file"),
+    "missing": (lambda path: path.unlink(), "no such file"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "no such file"),
+    "loop": (lambda path: (path.unlink(), path.symlink_to(path)), "no such file"),
 }
 
 
@@ -387,7 +389,7 @@ def test_a_bad_file_is_left_out_and_named(tmp_path: Path, how: Any) -> None:
     assert [e.id for e in dataset.examples] == ["0.wav", "1.wav", "3.wav"] == list(dataset.hashes)
     assert list(why(dataset)) == ["2.wav"] and says in why(dataset)["2.wav"]
     said = refused(path, bad_share=0.24)
-    assert "1 of 4 files cannot be used" in said and "2.wav: " in said and "24 % (bad_share)" in said
+    assert "1 of 4 files" in said and "2.wav: " in said and "24 % (bad_share)" in said
 
 
 @pytest.mark.parametrize(
@@ -400,10 +402,10 @@ def test_a_bad_file_is_left_out_and_named(tmp_path: Path, how: Any) -> None:
         ({"caption": "a\0b"}, "zero byte"),
         ({"caption": "\ud800"}, "the caption is not valid Unicode"),
         ({"recording": "\ud800"}, "the recording's name is not valid Unicode"),
-        ({"file": "\ud800.wav"}, "there is no such file"),
-        ({"file": "a\0.wav"}, "there is no such file"),
-        ({"file": "x" * 5000}, "there is no such file"),
-        ({"file": "."}, "there is no such file"),
+        ({"file": "\ud800.wav"}, "no such file"),
+        ({"file": "a\0.wav"}, "no such file"),
+        ({"file": "x" * 5000}, "no such file"),
+        ({"file": "."}, "no such file"),
     ],
 )
 def test_what_cannot_be_used_is_left_out(tmp_path: Path, row: Any, says: str) -> None:
@@ -425,7 +427,7 @@ def test_captions_that_cannot_be_read(tmp_path: Path) -> None:
     reasons = why(dataset)
     assert reasons.keys() == {"a.wav", "b.wav"}
     assert "a.txt" in reasons["a.wav"] and "UTF-8" in reasons["a.wav"] and "b.txt" in reasons["b.wav"]
-    assert "2 of 3 files cannot be used" in refused(folder)
+    assert "2 of 3 files" in refused(folder)
 
 
 def test_a_file_name_that_is_not_text(tmp_path: Path) -> None:
@@ -444,7 +446,7 @@ def test_a_folder_whose_name_is_not_text(tmp_path: Path) -> None:
 
 def test_nothing_left(tmp_path: Path) -> None:
     path = manifest(tmp_path, {"file": "a.wav", "split": "test"})
-    assert "nothing in it can be trained on: it names no files" in refused(path)
+    assert refused(path).startswith(f"{path.name}: ")
 
 
 def test_what_was_heard_is_remembered(tmp_path: Path) -> None:
@@ -508,7 +510,7 @@ def test_numbered_clips_are_one_recording_unless_the_manifest_says_otherwise(tmp
 )
 def test_no_recording_is_tested_on_and_trained_on(tmp_path: Path, rows: Any) -> None:
     said = refused(manifest(tmp_path, *rows))
-    assert "is for testing" in said and "of one recording" in said
+    assert re.search(r"'\w+\.wav' is for testing, '\w+\.wav' .* recording, '\w+'", said)
 
 
 # MusicCaps
@@ -571,8 +573,8 @@ def test_musiccaps_is_cut(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"ytid": "../../../etc"}, "line 5: ytid is '../../../etc'"),
-        ({"ytid": YTIDS[2]}, "line 5: abcdefghijk is listed twice"),
-        ({"ytid": YTIDS[0]}, "once for evaluation, once not: a leak"),
+        ({"ytid": YTIDS[2]}, "line 5: abcdefghijk "),
+        ({"ytid": YTIDS[0]}, f"line 5: {YTIDS[0]} "),
         ({"is_audioset_eval": "maybe"}, "line 5: is_audioset_eval is 'maybe'"),
     ],
 )
@@ -582,13 +584,15 @@ def test_mistakes_in_the_list_of_musiccaps(tmp_path: Path, changes: Any, says: s
 
 def test_musiccaps_needs_its_audio(tmp_path: Path) -> None:
     path = musiccaps(tmp_path)
-    assert "name the folder of its clips as 'audio'" in refused(path, UsageError)
+    assert "'audio'" in refused(path, UsageError)
     (tmp_path / "empty").mkdir()
-    assert "none of the 4 clips" in refused(path, audio=tmp_path / "empty")
+    said = refused(path, audio=tmp_path / "empty")
+    assert said.startswith(f"{tmp_path / 'empty'}: ") and " 4 clips " in said
     write(tmp_path / "audio" / "abcdefghijk.wav")
-    assert "two files for one clip" in refused(path, audio=tmp_path / "audio")
+    said = refused(path, audio=tmp_path / "audio")
+    assert said.count(str(tmp_path / "audio" / "abcdefghijk")) == 2
     write_csv(path, [{"ytid": YTIDS[0], "caption": "music"}])
-    assert "no column 'start_s'" in refused(path, audio=tmp_path / "audio")
+    assert "'start_s'" in refused(path, audio=tmp_path / "audio")
 
 
 # Composed music
@@ -676,7 +680,7 @@ def test_captions_are_heeded_and_not_those_that_are_judged() -> None:
 
 @pytest.mark.parametrize(
     ("genres", "says"),
-    [(("jaz",), "no genre 'jaz' is composed (did you mean 'jazz'?)"), (("pop", "pop"), "'pop' is given twice")],
+    [(("jaz",), "'jaz' is composed (did you mean 'jazz'?)"), (("pop", "pop"), "'pop' ")],
 )
 def test_genres_that_are_not_composed(tmp_path: Path, genres: Any, says: str) -> None:
     assert says in refused("composer", UsageError, genres=genres, audio=tmp_path)
@@ -718,7 +722,7 @@ def connected(data: Dataset) -> int:
 def test_no_recording_and_no_sound_is_on_both_sides(pairs: Any, seed: int, share: float) -> None:
     data = dataset(*pairs)
     if share and connected(data) == 1:
-        with pytest.raises(DataError, match="one recording only"):
+        with pytest.raises(DataError, match="validation: 0"):
             split(data, config(share), seed)
         return
     parts = split(data, config(share), seed)
@@ -787,12 +791,12 @@ def test_what_the_dataset_assigns_goes_there() -> None:
 @pytest.mark.parametrize(
     ("rows", "pair", "link"),
     [
-        ([("a", "1", TRAIN), ("a", "2", HELD_OUT)], ("0.wav", "1.wav"), "are of one recording, 'a'"),
-        ([("c", "9", TRAIN), ("b", "1", HELD_OUT), ("a", "1", TRAIN)], ("2.wav", "1.wav"), "are the same sound"),
+        ([("a", "1", TRAIN), ("a", "2", HELD_OUT)], ("0.wav", "1.wav"), "recording, 'a'"),
+        ([("c", "9", TRAIN), ("b", "1", HELD_OUT), ("a", "1", TRAIN)], ("2.wav", "1.wav"), "same sound"),
         (
             [("a", "1", TRAIN), ("c", "2"), ("c", "1"), ("b", "2", HELD_OUT)],
             ("0.wav", "3.wav"),
-            "share sounds with the same recordings",
+            "share sounds",
         ),
     ],
 )
@@ -800,12 +804,12 @@ def test_leaks_are_refused(rows: Any, pair: Any, link: Any) -> None:
     with pytest.raises(DataError) as caught:
         split(dataset(*rows), config(0.1), 0)
     said = str(caught.value)
-    assert f"'{pair[0]}' is for training, '{pair[1]}' for validation, and they {link}" in said
+    assert re.search(rf"'{pair[0]}'.* training, '{pair[1]}'.* validation, .*{link}", said)
 
 
 def test_one_sound_under_two_ytids_is_a_leak() -> None:
     data = dataset(("x", "1", {"evaluation": True}), ("y", "1"), ("z", "2"))
-    with pytest.raises(DataError, match=r"'1\.wav' is for training, '0\.wav' for validation, and they are the same"):
+    with pytest.raises(DataError, match=r"'1\.wav'.* training, '0\.wav'.* validation, .*same sound"):
         split(data, config("eval"), 0)
     assert split(data, config(0.5), 0).train
 
@@ -813,14 +817,14 @@ def test_one_sound_under_two_ytids_is_a_leak() -> None:
 @pytest.mark.parametrize(
     ("rows", "validation", "says"),
     [
-        ([("a", "1"), ("b", "2")], "eval", "nothing in it is set apart for evaluation"),
-        ([("a", "1", HELD_OUT), ("b", "2", HELD_OUT)], 0.1, "nothing is left to train on"),
-        ([("a", "1", HELD_OUT), ("b", "2", HELD_OUT)], "eval", "nothing is left to train on"),
-        ([("a", "1"), ("a", "2")], 0.1, "one recording only"),
+        ([("a", "1"), ("b", "2")], "eval", "validation: 0.1"),
+        ([("a", "1", HELD_OUT), ("b", "2", HELD_OUT)], 0.1, "everything"),
+        ([("a", "1", HELD_OUT), ("b", "2", HELD_OUT)], "eval", "everything"),
+        ([("a", "1"), ("a", "2")], 0.1, "validation: 0'"),
     ],
 )
 def test_splits_that_cannot_be_made(rows: Any, validation: float, says: str) -> None:
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=re.escape(says)):
         split(dataset(*rows), config(validation), 0)
 
 
@@ -830,7 +834,7 @@ def test_a_leak_through_the_same_file_in_a_manifest(tmp_path: Path) -> None:
     lines = path.read_text() + json.dumps({"file": "copy.wav", "caption": "music", "split": "validation"})
     path.write_text(lines)
     data = load(path)
-    with pytest.raises(DataError, match=r"'a\.wav' is for training, 'copy\.wav' for validation, and they are the same"):
+    with pytest.raises(DataError, match=r"'a\.wav'.* training, 'copy\.wav'.* validation, .*same sound"):
         split(data, config(), 0)
     held = defaultdict(set)
     path.write_text(lines.replace('"validation"', "null"))

@@ -86,11 +86,11 @@ def test_another_stretch_of_a_recording_is_another_clip(tmp_path: Path) -> None:
     assert told.keys() == set(YTIDS[1:]) and f"[{YTIDS[1]}]-[0-10].wav" in told[YTIDS[1]]
     assert listing.about["unlisted_files"] == 2
     write(audio / f"Y{YTIDS[0]}.flac", 500)
-    with pytest.raises(DataError, match="two files for one clip"):
+    with pytest.raises(DataError, match=rf"Y?{YTIDS[0]}.*Y?{YTIDS[0]}"):
         list_musiccaps(path, audio)
     right.unlink()
     (audio / f"Y{YTIDS[0]}.flac").unlink()
-    with pytest.raises(DataError, match=r"none of the 4 clips .*_50_60\.wav"):
+    with pytest.raises(DataError, match=r"\b4 clips .*_50_60\.wav"):
         list_musiccaps(path, audio)
 
 

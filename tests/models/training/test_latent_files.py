@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,10 +203,10 @@ def test_latents_need_prompts_and_a_folder(tmp_path: Path) -> None:
         content = json.loads(file.read_text())
         del content["prompt"]
         file.write_text(json.dumps(content))
-    with pytest.raises(DataError, match="no column 'caption'"):
+    with pytest.raises(DataError, match="'caption'"):
         load(folder)
-    with pytest.raises(UsageError, match="'audio' is not for format latents"):
+    with pytest.raises(UsageError, match=r"'audio'.* latents"):
         load(folder, audio=tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no latents in it"):
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "empty"))):
         load(tmp_path / "empty", format="latents")
