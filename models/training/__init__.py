@@ -2,7 +2,7 @@
 
 A configuration → captioned recordings (`data`) → split by recording → latents and text conditions, computed once
 (`latents`) → optimizer steps with validation and checkpoints (`trainer`) → a folder that a
-run names as ``adapter:`` (`outputs`). `train` leads through all of it.
+run names as ``adapter:`` (`outputs`). `train` runs all of these steps.
 
 The names below are the public interface for scripts; each is imported when first used:
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from models.training.speed_arm import Size, Timing
     from models.training.train import train as train_model
 
-# Where each stands: its module here, and after a colon its name there, if that is another.
+# Where each name is defined: its module here, and after a colon its name there, if it differs.
 _HOMES = {
     "ArmSpeed": "speed",
     "AuditRecord": "memorisation",

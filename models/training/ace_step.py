@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from bench.contracts.audio import Audio
     from models.training.base import Condition
 
-INSTRUMENTAL, LANGUAGE = "[Instrumental]", "en"  # what is told of recordings, which have captions and no lyrics
+INSTRUMENTAL, LANGUAGE = "[Instrumental]", "en"  # passed for recordings, which have captions and no lyrics
 TURBO_STEPS, TURBO_SHIFT = 8, 3.0
 LOGIT_MEAN, LOGIT_DEVIATION = -0.4, 1.0
 
 
 class AceStepTrainee(Trainee):
-    """ACE-Step 1.5 and its kind, opened for training.
+    """ACE-Step 1.5 and similar checkpoints, opened for training.
 
-    Flow matching: of x = (1 - t) · latent + t · noise the network predicts noise - latent. A time in (0, 1) of the loop
-    is a share of the distribution that t has: logit-normal with mean -0.4 and deviation 1, or for a distilled (turbo)
+    Flow matching: for x = (1 - t) · latent + t · noise the network predicts noise - latent. A time in (0, 1) of the
+    loop is a quantile of the distribution of t: logit-normal with mean -0.4 and deviation 1, or for a distilled (turbo)
     checkpoint uniform over the 8 steps that it generates in. Conditioned, through the frozen condition encoder, on the
     caption and the seconds of the crop, without tempo, key and lyrics; where the condition is dropped, on the learned
     null embedding. Conditions of a batch are padded with zeros up to the longest, which the transformer has no mask
     for: a batch of one caption's length has none.
 
     Args:
-        folder: a whole checkpoint, as diffusers has it.
+        folder: a whole checkpoint, in diffusers' layout.
         identity: as `models.base_checkpoint.identity` gives it.
         dtype: of the transformer's weights.
-        crop: seconds of a recording that are trained on at most; None for all of it.
+        crop: most seconds of a recording that are trained on; None for all of it.
 
     Raises:
-        UsageError: autoencoder and network do not belong together.
+        UsageError: autoencoder and network do not match.
 
     ace-step/ACE-Step-1.5, ``acestep/training/trainer.py`` and its successor for checkpoints that are not distilled.
     """
@@ -69,11 +69,11 @@ class AceStepTrainee(Trainee):
         self._crop = min(crop or LONGEST, LONGEST)
         self._dtype = dtype
         self._encoders = pipeline
-        # Beyond the encoders: the context of every crop, and the null embedding.
+        # In addition to the encoders: the context of every crop, and the null embedding.
         self._still = pipeline.condition_encoder.silence_latent.clone()
         self._null = pipeline.condition_encoder.null_condition_emb.detach().clone()
         self._tokenizer = pipeline.tokenizer
-        pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
+        pipeline.transformer = None  # adapters are put into the network, and must not be visible through the pipeline
 
     def told(self, caption: str, seconds: float) -> str:
         return json.dumps([caption, int(min(seconds, self._crop))], ensure_ascii=False)
@@ -82,7 +82,7 @@ class AceStepTrainee(Trainee):
         return oobleck_latent(self._encoders.vae, audio, self._latent_channels)
 
     def condition(self, caption: str) -> Condition:
-        """``states``: what the transformer attends to, shape (1, length, width)."""
+        """Encode ``states``: what the transformer attends to, shape (1, length, width)."""
         with torch.no_grad():
             states = condition_states(self._encoders, _asked(caption), LANGUAGE)
         return {"states": states.float().cpu().contiguous()}
@@ -91,7 +91,7 @@ class AceStepTrainee(Trainee):
         return unread_of(self._tokenizer, _asked(caption), LANGUAGE)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """``states``, shape (batch, length, width): zeros follow those that are shorter than the longest."""
+        """Join ``states``, shape (batch, length, width): shorter ones are padded with zeros to the longest."""
         return joined(conditions)
 
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
@@ -118,7 +118,7 @@ class AceStepTrainee(Trainee):
 
 
 def flow_times(shares: torch.Tensor, turbo: bool) -> torch.Tensor:
-    """Times t of the flow, 1 for noise, at shares in (0, 1) of their distribution; float32, shape (batch,).
+    """Compute times t of the flow, 1 for noise, at quantiles in (0, 1) of their distribution; float32, shape (batch,).
 
     Without ``turbo`` logit-normal, with it uniform over the steps of the distilled schedule; from less noise to more.
     """

@@ -1,4 +1,5 @@
-"""Which layers of a network LoRA adapts: those of some names, those that an expression matches, or all linear ones."""
+"""Which layers of a network LoRA adapts: layers with given names, layers that an expression matches, or all linear
+ones."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 ALL_LINEAR = "all-linear"
-"""peft's word for every linear layer."""
+"""peft's name for all linear layers."""
 
 MATCHING_SECONDS = 1.0  # for all layers together; patterns that can be matched at all take milliseconds
 _NAMED = 4  # layers that a message names
@@ -23,8 +24,8 @@ _NAMED = 4  # layers that a message names
 def adapted_layers(network: torch.nn.Module, targets: tuple[str, ...] | str) -> list[str] | str:
     """Return what `peft.LoraConfig` is given as ``target_modules``.
 
-    Names are given as they are: peft takes each for a layer's whole name, or for its end after a dot. A regular
-    expression and ``all-linear`` become the names of the layers, so that nobody who loads the adapter has to match the
+    Names are passed on as they are: peft takes each for a layer's whole name, or for its end after a dot. A regular
+    expression and ``all-linear`` become the names of the layers, so that loading the adapter does not have to match the
     expression again; peft itself does not know ``all-linear`` for networks of diffusers.
 
     Args:
@@ -33,7 +34,7 @@ def adapted_layers(network: torch.nn.Module, targets: tuple[str, ...] | str) -> 
             convolutions count, or ``all-linear``.
 
     Raises:
-        UsageError: a name that no layer has; an expression that is none, that matches nothing, or whose matching takes
+        UsageError: a name belongs to no layer; an expression is invalid, matches nothing, or its matching takes
             longer than `MATCHING_SECONDS`.
     """
     if not isinstance(targets, str):
@@ -47,14 +48,14 @@ def adapted_layers(network: torch.nn.Module, targets: tuple[str, ...] | str) -> 
     if not found:
         near = _matching(f".*(?:{targets}).*", layers) or get_close_matches(targets, layers, n=_NAMED, cutoff=0)
         raise UsageError(
-            f"lora.targets: no layer's whole name matches the regular expression '{targets}'; near are "
-            f"{', '.join(near[:_NAMED])}. The ends of names are given as a list, such as [to_q, to_v]"
+            f"lora.targets: no layer's whole name matches the regular expression '{targets}'; the nearest "
+            f"are {', '.join(near[:_NAMED])}. Give ends of names as a list, such as [to_q, to_v]"
         )
     return _exactly(found, names)
 
 
 def _check_names(network: torch.nn.Module, targets: Iterable[str]) -> None:
-    """Refuse names of layers that the network does not have; peft itself passes over all but the last of them."""
+    """Refuse names of layers that the network does not have; peft itself ignores all but the last of them."""
     for target in targets:
         if not any(f".{name}".endswith(f".{target}") for name, _ in network.named_modules() if name and target):
             layers = sorted(set(map(_short, _linear(network))))
@@ -65,7 +66,7 @@ def _check_names(network: torch.nn.Module, targets: Iterable[str]) -> None:
 
 
 def _matching(pattern: str, names: Iterable[str]) -> list[str]:
-    import regex  # as `re`, but it can be told to give up
+    import regex  # as `re`, but with a time-out
 
     try:
         compiled = regex.compile(pattern)
@@ -73,7 +74,7 @@ def _matching(pattern: str, names: Iterable[str]) -> list[str]:
         raise UsageError(f"lora.targets: '{pattern}' is not a regular expression ({error})") from None
     until = time.monotonic() + MATCHING_SECONDS
     try:
-        # A time-out of 0 or less would be none.
+        # A time-out of 0 or less would mean no time-out.
         return [name for name in names if compiled.fullmatch(name, timeout=max(until - time.monotonic(), 1e-3))]
     except TimeoutError:
         raise UsageError(
@@ -83,7 +84,7 @@ def _matching(pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def _exactly(chosen: Collection[str], names: Iterable[str]) -> list[str] | str:
-    """The layers' names; where peft would take one for the end of another layer's name too, an expression instead."""
+    """Return the layers' names; or an expression if peft would also take one for the end of another layer's name."""
     ends = {f".{name}" for name in chosen}
     for name in names:
         if name not in chosen and any(name[place:] in ends for place, sign in enumerate(name) if sign == "."):
@@ -104,6 +105,6 @@ def _is_adaptable(part: object) -> bool:
 
 
 def _short(name: str) -> str:
-    """The last word of a layer's path, with the one before it where the last is but a number: ``to_out.0``."""
+    """Return the last word of a layer's path, and the one before if the last is a number: ``to_out.0``."""
     *_, before, last = ["", *name.split(".")]
     return f"{before}.{last}" if last.isdigit() else last

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from bench.contracts.audio import Audio
     from models.training.base import Condition
 
-CONTEXT = 32  # latent frames from where a long file was cut to the first that is kept: 1.28 s as published
-SAME_SPACE = 0.95  # cosine of one text's embeddings, above which two CLAP networks are held to be one
+CONTEXT = 32  # latent frames from a cut in a long file to the first that is kept: 1.28 s as published
+SAME_SPACE = 0.95  # cosine of one text's embeddings, above which two CLAP networks count as the same
 
 
 class AudioLDMTrainee(Trainee):
-    """AudioLDM and its kind, opened for training.
+    """AudioLDM and similar checkpoints, opened for training.
 
-    Noise objective (velocity, where the checkpoint's scheduler says so) at the step ⌊1000·t⌋ of the checkpoint's own
+    Noise objective (velocity, if the checkpoint's scheduler says so) at the step ⌊1000·t⌋ of the checkpoint's own
     schedule. Conditioned on CLAP's embedding of the caption, or of the sound; where the condition is dropped, on that
     of the empty text, as in the pipeline's unconditional half.
 
-    A file is brought to zero mean and a peak of 0.5 as a whole. It is followed by silence up to a whole latent frame,
+    A file is brought to zero mean and a peak of 0.5 as a whole. It is padded with silence to a whole latent frame,
     not up to 10.24 s: the UNet takes any length, as it does when it generates. The autoencoder's attention and
-    normalisation span everything it is given, and it was trained on 10.24 s; a longer file is therefore encoded in
+    normalization span everything in their input, and it was trained on 10.24 s; a longer file is therefore encoded in
     windows of that length, which overlap.
 
     Args:
@@ -55,7 +55,7 @@ class AudioLDMTrainee(Trainee):
         clap: a CLAP checkpoint whose embedding of the sound is the condition; None for that of the caption.
 
     Raises:
-        UsageError: a checkpoint with another objective, or a CLAP that is not the one it was trained with.
+        UsageError: a checkpoint with another objective, or a CLAP other than the one it was trained with.
 
     Liu et al., "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models", ICML 2023.
     """
@@ -112,17 +112,17 @@ class AudioLDMTrainee(Trainee):
         return Latent(scale * mean, scale * std, audio.duration)
 
     def spectrogram(self, audio: Audio) -> torch.Tensor:
-        """What the autoencoder encodes: log-mel, shape (frames, bands), in whole latent frames."""
+        """Compute what the autoencoder encodes: log-mel, shape (frames, bands), in whole latent frames."""
         return log_mel(padded(self._levelled(audio), self._hop * self._shrink), self.rate, self._hop, self._bands)
 
     def condition(self, caption: str) -> Condition:
-        """``embedding``: CLAP's of the caption, of unit length, shape (1, dimension)."""
+        """Encode ``embedding``: CLAP's of the caption, of unit length, shape (1, dimension)."""
         with torch.no_grad():
             embedding = text_embedding(self._encoders, caption)
         return {"embedding": torch.nn.functional.normalize(embedding.float(), dim=-1).cpu()}
 
     def condition_of_audio(self, audio: Audio) -> Condition:
-        """``embedding``: CLAP's of the whole file at this trainee's rate and level, as `condition`."""
+        """Encode ``embedding``: CLAP's of the whole file at this trainee's rate and level, as `condition`."""
         if self._clap is None:
             return super().condition_of_audio(audio)
         return {"embedding": self._clap.embed(self._levelled(audio), self.rate)}
@@ -131,7 +131,7 @@ class AudioLDMTrainee(Trainee):
         return max(unread_tokens(one, caption) for one in (self._tokenizer, *self._further_tokenizers))
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """``embedding``, shape (batch, dimension)."""
+        """Join ``embedding``, shape (batch, dimension)."""
         return {"embedding": torch.cat([condition["embedding"] for condition in conditions])}
 
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
@@ -142,7 +142,7 @@ class AudioLDMTrainee(Trainee):
         return squared_error(predicted, target)
 
     def _answer(self, network: Any, noisy: torch.Tensor, steps: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """What the network predicts of noisy latents at these steps."""
+        """Predict with the network for noisy latents at these steps."""
         embedding = batch.condition["embedding"]
         embedding = without(embedding, batch.dropped, self._nothing["embedding"].to(embedding.device))
         answer: torch.Tensor = network(
@@ -164,11 +164,12 @@ class AudioLDMTrainee(Trainee):
             self._clap.to(device)
 
     def _levelled(self, audio: Audio) -> Samples:
-        """Mono at the trainee's rate, without mean and with a peak of 0.5; silence stays silence."""
+        """Return mono at the trainee's rate, without mean and with a peak of 0.5; silence stays silence."""
         return levelled(fitted(audio, self.rate, 1)[0])[0]
 
     def _fitting(self, clap: ClapConditioner) -> ClapConditioner:
-        """A CLAP in whose space the network's condition lies: it must read a text as the pipeline's encoder does."""
+        """Return a CLAP if it has the space of the network's condition: it must embed a text as the pipeline's encoder
+        does."""
         text = "music"
         ours, theirs = self.condition(text)["embedding"], clap.embed_text(self._encoders.tokenizer(text).input_ids)
         if ours.shape != theirs.shape:

@@ -1,4 +1,4 @@
-"""AudioLDM 2 in training: as AudioLDM, told of a caption by T5 and by a language model between CLAP and T5."""
+"""AudioLDM 2 in training: as AudioLDM, conditioned on a caption by T5 and by a language model between CLAP and T5."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AudioLDM2Trainee(AudioLDMTrainee):
     """AudioLDM 2 opened for training.
 
     Noise objective as `AudioLDMTrainee`. Conditioned on T5's states of the caption and on what GPT-2 generates from
-    CLAP's and T5's reading of it, which are kept for each caption and not trained; where the condition is dropped, on
+    CLAP's and T5's encodings of it, which are kept for each caption and not trained; where the condition is dropped, on
     those of the empty text, as in the pipeline's unconditional half. Its autoencoder takes mels as AudioLDM's does.
 
     Liu et al., "AudioLDM 2: Learning Holistic Audio Generation with Self-Supervised Pretraining", IEEE/ACM TASLP 32,
@@ -36,13 +36,14 @@ class AudioLDM2Trainee(AudioLDMTrainee):
     frozen = ("vae", "text_encoder", "text_encoder_2", "projection_model", "language_model")
 
     def condition(self, caption: str) -> Condition:
-        """``prompt_embeds`` of T5 with its ``attention_mask``, and ``generated_prompt_embeds`` of GPT-2."""
+        """Encode ``prompt_embeds`` of T5 with its ``attention_mask``, and ``generated_prompt_embeds`` of GPT-2."""
         with torch.no_grad():
             parts = told(self._encoders, caption)
         return {name: part.float().cpu().contiguous() for name, part in parts.items()}
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """As `condition`, for the batch; zeros follow each caption up to the longest, or the empty text's length."""
+        """Join conditions as in `condition`; captions are padded with zeros to the longest, or to the empty text's
+        length."""
         batch = joined([*conditions, self._nothing])
         return {name: part[:-1] for name, part in batch.items()}
 

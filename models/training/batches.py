@@ -1,6 +1,6 @@
-"""What each optimizer step is trained on: which examples, which stretch of each, and all that is drawn for them.
+"""What each optimizer step is trained on: the examples, the crop of each, and everything that is drawn for them.
 
-Everything follows from the seed and the number of the step, whatever was computed before and by how many processes.
+Everything follows from the seed and the number of the step, whatever was computed before and by however many processes.
 
 The crops of one pass are equally long, as one tensor has to be, and nothing is padded: a pass is as long as its
 shortest example, and at most ``crop``. So that a short example does not shorten long ones, an epoch's order is shuffled
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from models.training.latents import LatentCache
 
 POOL = 32  # passes among which examples are sorted by length
-_TIMES = 2**23  # so many diffusion times are exact in float32 and lie strictly between 0 and 1
+_TIMES = 2**23  # this many diffusion times are exact in float32 and lie strictly between 0 and 1
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Draw:
 
 
 def epoch_order(lengths: Sequence[int], batch: int, epoch: int, seed: int) -> list[int]:
-    """The order in which an epoch visits each example once.
+    """Return the order in which an epoch visits each example once.
 
-    Epochs follow each other without a gap: a pass that one of them begins is completed by the next.
+    Epochs follow each other without a gap: an incomplete last pass is completed by the next epoch.
 
     Args:
         lengths: of each example, in latent frames.
@@ -77,7 +77,7 @@ def epoch_order(lengths: Sequence[int], batch: int, epoch: int, seed: int) -> li
 
 
 class Batches:
-    """The training's examples, dealt out to steps, passes and processes."""
+    """The training's examples, distributed over steps, passes and processes."""
 
     def __init__(self, trainee: Trainee, cache: LatentCache, examples: Sequence[Example], config: TrainConfig) -> None:
         self.examples = examples
@@ -91,11 +91,11 @@ class Batches:
         return self._config.batch * self._config.accumulation
 
     def steps(self, epochs: int) -> int:
-        """Optimizer steps of so many epochs, rounded up to whole steps."""
+        """Return the optimizer steps of so many epochs, rounded up to whole steps."""
         return -(-epochs * len(self.examples) // self.step_size)
 
     def passes(self, step: int) -> list[list[Visit]]:
-        """The visits of each pass of a step, over all processes."""
+        """Return the visits of each pass of a step, over all processes."""
         first = step * self.step_size
         return [self._pass(first + i * self._config.batch) for i in range(self._config.accumulation)]
 
@@ -106,7 +106,7 @@ class Batches:
         return [Visit(epoch, example, frames) for epoch, example in visited]
 
     def batch(self, visits: Sequence[Visit], device: Any) -> Batch:
-        """Examples of one pass, or of a part of it, on a device."""
+        """Return examples of one pass, or of a part of it, on a device."""
         draws = [self._draw(visit) for visit in visits]
         return assemble(draws, [self.examples[visit.example] for visit in visits], self._trainee, self._cache, device)
 
@@ -117,7 +117,12 @@ class Batches:
 
 
 def crop_frames(frames: int, trainee: Trainee, config: TrainConfig) -> int:
-    """Latent frames of an example that are trained on at a time: what ``crop`` and the network allow.
+    """Return the latent frames of an example that are trained on at a time: what ``crop`` and the network allow.
+
+    Args:
+        frames: latent frames of the example.
+        trainee: gives the most frames that the network takes.
+        config: gives ``crop`` in seconds.
 
     Raises:
         UsageError: not one frame fits into the crop.
@@ -136,7 +141,16 @@ def crop_frames(frames: int, trainee: Trainee, config: TrainConfig) -> int:
 def draw(
     rng: np.random.Generator, cache: LatentCache, trainee: Trainee, example: Example, frames: int, dropout: float
 ) -> Draw:
-    """Draw where the crop begins, its diffusion time, whether its condition is dropped, its latent and its noise."""
+    """Draw where the crop begins, its diffusion time, whether its condition is dropped, its latent and its noise.
+
+    Args:
+        rng: the visit's own generator.
+        cache: latents and conditions.
+        trainee: draws the diffusion time.
+        example: what is visited.
+        frames: length of the crop in latent frames.
+        dropout: probability that the condition is dropped, in [0, 1].
+    """
     import torch
 
     latent = cache.latent(example)
@@ -155,7 +169,7 @@ def draw(
 def assemble(
     draws: Sequence[Draw], examples: Sequence[Example], trainee: Trainee, cache: LatentCache, device: Any
 ) -> Batch:
-    """Visits of one length as a batch on a device."""
+    """Assemble visits of one length into a batch on a device."""
     import torch
 
     condition = trainee.joined([cache.condition(example) for example in examples])

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole or not at all, and read only as they were written."""
+"""Checkpoints of a training: written whole or not at all, and read only if they are as they were written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
+    """Return the path of the checkpoint of a step."""
     return folder / f"step-{step:08d}"
 
 
@@ -62,7 +62,7 @@ def write(folder: Path, step: int, tables: Tables, state: Mapping[str, Any]) -> 
         (temporary / _STATE).write_text(json.dumps({"sha256": fingerprint(content), **content}, allow_nan=False))
         _flush(temporary / _STATE)
         _flush(temporary)
-        if path.exists():  # of a training that was resumed from before it
+        if path.exists():  # from a training that was resumed at an earlier step
             shutil.rmtree(path)
         temporary.rename(path)
         _flush(folder)
@@ -101,7 +101,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Everything but the tensors of a checkpoint; empty where it cannot be read."""
+    """Read everything but the tensors of a checkpoint; empty where it cannot be read."""
     try:
         content: dict[str, Any] = json.loads(read_bytes(path / _STATE))
     except (OSError, ValueError, RecursionError):
@@ -110,13 +110,13 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def checkpoints(folder: Path) -> Iterator[Path]:
-    """The checkpoints in a folder, in no order; paths sort by step."""
+    """Yield the checkpoints in a folder, in no order; paths sort by step."""
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
 def discard(folder: Path, keep: int) -> None:
-    """Remove all but the last so many checkpoints, and what a killed process left half written."""
+    """Remove all but the last so many checkpoints, and incomplete ones of killed processes."""
     old = sorted(checkpoints(folder))[:-keep] if keep else list(checkpoints(folder))
     for path in [*old, *folder.glob(".step-*.part")]:
         shutil.rmtree(path, ignore_errors=True)
@@ -138,8 +138,8 @@ def _flush(path: Path) -> None:
 
 
 def disk_full(error: Exception) -> bool:
-    """Whether an exception says that a file could not grow."""
+    """Return whether an exception says that a file could not grow."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL
-    # safetensors tells of it in words only
+    # safetensors reports it only in the text of its error
     return any(f"os error {number}" in str(error) or os.strerror(number) in str(error) for number in _FULL)

@@ -14,12 +14,12 @@ from models.training.weights import write_card
 def record_choice(adapter: StrPath, suite: PromptSuite, what: str) -> None:
     """Write into a card that a step, a strength, guidance or anything else was chosen by scores on these prompts.
 
-    A run that asks one of them of the model marks all its rows (``W-TUNED``). What was recorded before stays.
+    A run that asks for one of them from the model marks all its rows (``W-TUNED``). Earlier entries stay.
 
     Args:
         adapter: the folder of an adapter or checkpoint that was trained here, or its ``card.json``.
         suite: with the prompts that were scored.
-        what: what chose, such as ``chosen by sweep``.
+        what: how it was chosen, such as ``chosen by sweep``.
 
     Raises:
         UsageError: there is no card.

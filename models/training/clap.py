@@ -1,4 +1,4 @@
-"""CLAP's embedding of a sound, on which AudioLDM was first trained.
+"""CLAP's embedding of a sound, which AudioLDM was originally trained on.
 
 Wu et al., "Large-Scale Contrastive Language-Audio Pretraining with Feature Fusion and Keyword-to-Caption Augmentation",
 ICASSP 2023.
@@ -24,9 +24,9 @@ class ClapConditioner:
         checkpoint: a folder, or a hub id such as ``laion/clap-htsat-unfused``.
 
     Raises:
-        UsageError: no such checkpoint, or one of another kind.
-        MissingError: an incomplete one.
-        DataError: one without all weights.
+        UsageError: there is no such checkpoint, or it is of another kind.
+        MissingError: it is incomplete.
+        DataError: it lacks weights.
     """
 
     def __init__(self, checkpoint: str) -> None:
@@ -41,10 +41,10 @@ class ClapConditioner:
 
     @interrupts.held()
     def embed(self, samples: Samples, rate: int) -> torch.Tensor:
-        """The sound's embedding, of unit length, shape (1, dimension).
+        """Embed a sound, of unit length, shape (1, dimension).
 
         Longer audio is cut into consecutive windows of the network's length, whose embeddings are averaged, weighted
-        by length: the extractor itself would take one window at random. What is shorter is repeated, as in CLAP's own
+        by length: the extractor itself would take one window at random. Shorter audio is repeated, as in CLAP's own
         training.
 
         Args:
@@ -62,7 +62,7 @@ class ClapConditioner:
         return torch.nn.functional.normalize(total, dim=-1).cpu()
 
     def embed_text(self, tokens: Sequence[int]) -> torch.Tensor:
-        """The text's embedding, of unit length, shape (1, dimension)."""
+        """Embed a text, of unit length, shape (1, dimension)."""
         ids = torch.tensor([list(tokens)], device=self._network.device)
         with torch.no_grad():
             return _unit(self._network.get_text_features(ids, torch.ones_like(ids))).cpu()
@@ -76,7 +76,7 @@ class ClapConditioner:
             return _unit(
                 self._network.get_audio_features(
                     features["input_features"].float().to(self._network.device),
-                    # The extractor marks a window at random as longer than it is, where none is.
+                    # The extractor marks a random window as longer than it is if none is.
                     torch.zeros((1, 1), dtype=torch.bool, device=self._network.device),
                 )
             )

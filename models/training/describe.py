@@ -1,4 +1,4 @@
-"""What a training is described by: the values of its card."""
+"""The description of a training: the values of its card."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from models.training.kinds import KINDS
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a training took, all resumed parts together, and what it needed.
+    """How long a training took, including all resumed parts, and what it needed.
 
     Attributes:
-        steps, epochs, seconds: how long it was trained.
-        step: whose weights are kept.
+        steps, epochs, seconds: how much was trained, and how long.
+        step: the step whose weights are kept.
         epochs_per_hour: while training, without encoding and validation.
         peak_memory: bytes, and of what: ``cuda`` or ``process``.
     """
@@ -55,7 +55,7 @@ def describe(
         dataset, split: what it was trained on.
         network: the network as it was trained; its weights are counted, and its device is named.
         history: how it went.
-        effort: what it took.
+        effort: its duration and its memory.
     """
     weights = list(network.parameters())
     return Card(
@@ -91,7 +91,7 @@ def describe(
 
 
 def _lora_fields(config: TrainConfig) -> dict[str, Any]:
-    """The values of a card that only a training with LoRA has."""
+    """Return the values of a card that only a training with LoRA has."""
     if config.method != "lora":
         return {"rank": None, "alpha": None, "targets": [], "init": None, "dropout": None, "dora": None}
     lora, targets = config.lora, config.targets
@@ -102,13 +102,13 @@ def _lora_fields(config: TrainConfig) -> dict[str, Any]:
 
 
 def judged_on(dataset: Dataset, examples: Sequence[Example]) -> ScoredOn:
-    """The captions of held-out music that a checkpoint is chosen by, as the card tells them."""
+    """Return the captions of held-out music that a checkpoint is chosen by, in the card's form."""
     texts = {example.id: text_hash(example.caption) for example in examples}
     return ScoredOn(dataset.name, dataset.fingerprint, "", "validation loss", texts)
 
 
 def trained_on(config: TrainConfig, dataset: Dataset, split: Split) -> TrainedOn:
-    """The data of a training, for its card."""
+    """Describe the data of a training, for its card."""
 
     def hashes(examples: Sequence[Any]) -> list[str]:
         return sorted({dataset.hashes[example.id] for example in examples})

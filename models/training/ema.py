@@ -38,7 +38,7 @@ class Ema:
         self.updates += 1
 
     def restore(self, average: Mapping[str, torch.Tensor], updates: int) -> None:
-        """Go on from saved averages."""
+        """Continue from saved averages."""
         for name, value in average.items():
             self.average[name].copy_(value)
         self.updates = updates
@@ -53,6 +53,6 @@ class Ema:
             self._swap()
 
     def _swap(self) -> None:
-        # Pointers change places, so that no second copy of the network is needed.
+        # Pointers are swapped, so that no second copy of the network is needed.
         for name, weight in self._weights.items():
             weight.data, self.average[name] = self.average[name], weight.data

@@ -44,7 +44,7 @@ def usable_memory(device: torch.device) -> int:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let what a CUDA device holds now be the most so far; a process cannot forget its peak."""
+    """Reset the peak to what a CUDA device holds now; a process cannot reset its peak."""
     import torch
 
     if device.type == "cuda":
@@ -52,7 +52,7 @@ def forget_peak(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> tuple[int, str]:
-    """Most bytes in use so far, and of what: the tensors on a CUDA device, or else the whole process."""
+    """Return the most bytes in use so far, and where: by the tensors on a CUDA device, or else by the whole process."""
     import torch
 
     if device.type == "cuda":
@@ -62,7 +62,7 @@ def peak_memory(device: torch.device) -> tuple[int, str]:
 
 
 def restart_peak(device: torch.device) -> None:
-    """Let what a device or this process holds now be the most so far; Linux alone can do so for a process."""
+    """Reset the peak to what a device or this process holds now; only Linux can do so for a process."""
     forget_peak(device)
     if device.type != "cuda":
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""How a training went so far: what its checkpoints remember and its card tells."""
+"""The history of a training so far, which its checkpoints and its card hold."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class History:
     """Steps, losses and time.
 
     Attributes:
-        step: optimizer steps that are done.
-        seconds: spent in steps, without encoding, validation and checkpoints.
+        step: number of optimizer steps done.
+        seconds: time spent in steps, without encoding, validation and checkpoints.
         train_last: mean loss of the last step.
         peak_memory: most bytes in use.
         judgements: validation losses; the first one is the base's.
         best_step: of the lowest validation loss after step 0, which is the base's; None before there is one.
-        stale: judgements since the last that was better by ``min_delta``.
-        scored_on: texts that the training was scored on, each choice of them once; None where it began before these
-            were recorded.
+        stale: validations since the last that was better by ``min_delta``.
+        scored_on: texts that the training was scored on, each choice of them once; None if it began before these were
+            recorded.
     """
 
     step: int = 0
@@ -34,10 +34,10 @@ class History:
     best_step: int | None = None
     stale: int = 0
     scored_on: list[ScoredOn] | None = field(default_factory=list)
-    _bar: float = float("inf")  # what the next judgement has to be below by min_delta
+    _bar: float = float("inf")  # the loss that the next validation has to beat by min_delta
 
     def add(self, judgement: ValidationLosses, min_delta: float) -> bool:
-        """Remember a judgement; whether it is the best of what was trained, however good the base itself may be."""
+        """Add a validation; return whether it is the best of what was trained, however good the base itself may be."""
         best = min((j.loss for j in self.judgements if j.step), default=float("inf"))
         self.judgements.append(judgement)
         if judgement.loss < self._bar - min_delta:
@@ -50,21 +50,21 @@ class History:
         return False
 
     def add_prompts(self, scored: ScoredOn) -> None:
-        """Remember texts that the training was scored on."""
+        """Record texts that the training was scored on."""
         if self.scored_on is not None and scored not in self.scored_on:
             self.scored_on.append(scored)
 
     def exhausted(self, patience: int) -> bool:
-        """Whether so many judgements in a row brought nothing; never for a patience of 0."""
+        """Return whether so many validations in a row brought no improvement; never for a patience of 0."""
         return bool(patience) and self.stale >= patience
 
     def losses(self) -> Losses:
-        """The losses as a card tells them."""
+        """Return the losses in the card's form."""
         told = [(j.step, j.loss, {f"{time:g}": loss for time, loss in j.by_time.items()}) for j in self.judgements]
         return Losses(self.train_last, told, self.best_step, self.judgements[0].loss if self.judgements else None)
 
     def as_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the history for a checkpoint."""
         return {
             "seconds": self.seconds,
             "train_last": self.train_last,
@@ -78,7 +78,7 @@ class History:
 
     @classmethod
     def from_json(cls, step: int, content: Mapping[str, Any]) -> History:
-        """From a checkpoint of this step."""
+        """Restore the history from a checkpoint of this step."""
         known = content.get("scored_on")
         return cls(
             step=step,

@@ -1,4 +1,4 @@
-"""Ctrl-C and a batch system's warning, obeyed without losing the step that is being computed."""
+"""Handle Ctrl-C and a batch system's warning without losing the step that is being computed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class Interruption:
-    """While its block runs, a first SIGINT or SIGTERM is only noted; another one interrupts at once, as usual."""
+    """While its block runs, a first SIGINT or SIGTERM is only recorded; another one interrupts at once, as usual."""
 
     def __init__(self) -> None:
         self.asked = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():  # others cannot handle signals
+        if threading.current_thread() is threading.main_thread():  # other threads cannot handle signals
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # of a job in the background, by its shell
+                if signal.getsignal(number) is not signal.SIG_IGN:  # the shell ignores it for a background job
                     self._before[number] = signal.signal(number, self._note)
         return self
 

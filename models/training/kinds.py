@@ -1,4 +1,4 @@
-"""The architectures that can be trained: all that sets one apart in one place. Nothing heavy is imported for it."""
+"""The architectures that can be trained, with everything specific to each in one place. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class TrainedKind(NamedTuple):
-    """What is particular to an architecture.
+    """What is specific to an architecture.
 
     Attributes:
         trainee: module and class that open a checkpoint of it for training.
@@ -27,7 +27,7 @@ class TrainedKind(NamedTuple):
 
 
 # Layers are those that published adapters train: all of the attention of Stable Audio and ACE-Step, two of the others.
-# Of Stable Audio 3 every linear layer and convolution, but those that nothing passes through unless gaps are filled.
+# In Stable Audio 3 every linear layer and convolution, except those that are only used to fill gaps.
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 KINDS: Mapping[str, TrainedKind] = {

@@ -1,4 +1,4 @@
-"""What happened in which step: lines of JSON, and curves for TensorBoard where it is installed."""
+"""The events of each step: lines of JSON, and curves for TensorBoard if it is installed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Value = float | int | str | None
 class Log:
     """``log.jsonl`` and ``tensorboard/`` in a training's folder.
 
-    A line is an object with ``event``, ``step`` and what belongs to the event. A training that goes on from a
-    checkpoint drops what was written after it, so that each step is told of once.
+    A line is an object with ``event``, ``step`` and what belongs to the event. A training that resumes from a
+    checkpoint drops later lines, so that each step is recorded once.
 
     Args:
         folder: of the training.
@@ -94,7 +94,7 @@ class Curves:
 
 
 def _until(line: str, step: int) -> bool:
-    """Whether a line tells of a step up to this one; the last line of a killed process may be cut off."""
+    """Return whether a line is about a step up to this one; the last line of a killed process may be cut off."""
     try:
         return bool(json.loads(line)["step"] <= step)
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What of a network is trained: low-rank factors beside its frozen weights, or all of it.
+"""The part of a network that is trained: low-rank factors beside its frozen weights, or all of it.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022. Liu et al., "DoRA: Weight-Decomposed
 Low-Rank Adaptation", ICML 2024.
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def prepare(trainee: Trainee, config: TrainConfig) -> None:
     """Make the network of a trainee ready, in place: with frozen weights and LoRA factors, or all of it trainable.
 
-    With LoRA in half precision the frozen weights are converted; what is trained is always in float32. The second
+    With LoRA in half precision the frozen weights are converted; the trained ones are always in float32. The second
     factor is zero, so that the network computes what it did before, bit for bit. The first one is drawn from the
     training's seed. With DoRA the rows of W + α/rank · B·A are scaled to magnitudes that are trained, one for each
     output of the layer; at first they are those of W.
 
     Raises:
-        UsageError: a name that is to be adapted is no layer's.
+        UsageError: a name to be adapted belongs to no layer.
         MissingError: peft is not installed.
     """
     network = trainee.network
@@ -45,14 +45,14 @@ def check_targets(network: torch.nn.Module, config: TrainConfig) -> None:
     """Refuse targets that the network does not have, before anything is changed.
 
     Raises:
-        UsageError: it is LoRA, and a target is no layer's.
+        UsageError: the method is LoRA, and a target belongs to no layer.
     """
     if config.method == "lora":
         adapted_layers(network, config.targets)
 
 
 def trainable(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """What is trained, by name, in the network's order."""
+    """Return what is trained, by name, in the network's order."""
     return {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
 
 
@@ -66,7 +66,7 @@ def _inject(network: Any, config: TrainConfig) -> None:
     layers = adapted_layers(network, config.targets)
     settings = LoraConfig(
         r=config.lora.rank,
-        lora_alpha=cast("int", config.alpha),  # peft divides by the rank; a fraction is as good
+        lora_alpha=cast("int", config.alpha),  # peft divides by the rank; a fraction works as well
         target_modules=layers,
         use_dora=config.lora.dora,
         lora_dropout=config.lora.dropout,

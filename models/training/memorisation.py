@@ -1,4 +1,4 @@
-"""Do the models of a run play back what they were trained on? From a run and a training to the records of an audit."""
+"""Whether the models of a run play back what they were trained on: from a run and a training to an audit's records."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class AuditRequest:
 def audit_memorisation(request: AuditRequest, progress: ProgressOption = None) -> list[AuditRecord]:
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
-    Which is which says the card of each row's adapter or checkpoint; without any, the split of the training's
-    configuration. What is embedded is kept in the user's folder for caches. `bench.memorisation.copying` describes the
+    The card of each row's adapter or checkpoint says which is which; without any, the split of the training's
+    configuration. Embeddings are kept in the user's folder for caches. `bench.memorisation.copying` describes the
     method:
 
         found = audit_memorisation(AuditRequest("results/tuned", "train.yaml", base="base"))
@@ -63,13 +63,13 @@ def audit_memorisation(request: AuditRequest, progress: ProgressOption = None) -
 
     Args:
         request: the run, the dataset and the choices.
-        progress: shows how far it is; None shows nothing.
+        progress: shows the progress; None shows nothing.
 
     Returns:
         A record for each way in which rows have the recordings divided, ready for JSON.
 
     Raises:
-        UsageError: no run, row or dataset of that name, or nothing to compare.
+        UsageError: there is no run, row or dataset of that name, or nothing to compare.
         DataError: a card or the dataset is damaged.
         MissingError: what the embedder needs is not installed.
     """
@@ -86,7 +86,7 @@ def _audit(request: AuditRequest, progress: Progress) -> list[AuditRecord]:
     with cached_files("sounds", _MOST_BYTES) as folder:
         dataset = load_dataset(data, progress, folder)
     if dataset.about["format"] == "latents":
-        raise UsageError(f"{request.data}: latents that were encoded beforehand cannot be heard; name their audio")
+        raise UsageError(f"{request.data}: pre-encoded latents cannot be compared with clips; name their audio")
     if not any(row.halves for row in rows):
         halves, base = halves_by_split(dataset, data, seed), request.base
         rows = [row if row.label == base else replace(row, halves=halves, base=base) for row in rows]

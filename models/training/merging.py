@@ -1,4 +1,4 @@
-"""An adapter merged into its base: W + scale · α/rank · B·A, as a checkpoint that needs no adapter any more."""
+"""Merge an adapter into its base: W + scale · α/rank · B·A, as a checkpoint that no longer needs the adapter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from models.training.whole_checkpoint import PART, is_whole, tuned_part
 if TYPE_CHECKING:
     import torch
 
-_BESIDE = ("duration_embedder",)  # parts that an adapter may change beside the network
+_BESIDE = ("duration_embedder",)  # parts that an adapter may change in addition to the network
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -34,7 +34,7 @@ def merge(
     """Write the base of an adapter with the adapter merged into it, and return the folder.
 
     Computed and saved in float32. The base's other parts are linked, or copied where that is impossible; a card beside
-    the adapter goes along, with a note of the merging.
+    the adapter is copied, with a note of the merging.
 
     Args:
         adapter: folder or file, in any of the formats that `models.adapter_files.read_adapter` reads.
@@ -44,9 +44,9 @@ def merge(
         scale: factor on the adapter's contribution, finite, ≥ 0; 1 is as trained.
 
     Raises:
-        UsageError: no base is named, the adapter was trained on another one or does not fit, or ``out`` is taken.
+        UsageError: no base is named, the adapter was trained on another one or does not fit, or ``out`` is not empty.
         DataError: the adapter or its card is damaged.
-        MissingError: the diffusion extra or the base is not here.
+        MissingError: the diffusion extra or the base is missing.
     """
     if missing := [name for name in _NEEDS if find_spec(name) is None]:
         raise MissingError(f"merging needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
@@ -80,13 +80,13 @@ def merge(
 
 
 def _card(adapter: Path) -> Card | None:
-    """The card of an adapter that was trained here."""
+    """Return the card of an adapter that tunebench trained."""
     file = (adapter if adapter.is_dir() else adapter.parent) / CARD
     return read_card(file) if file.is_file() else None
 
 
 def _pipeline(checkpoint: str) -> str:
-    """peft notes the folder of the network itself, which in a pipeline's folder is a part."""
+    """Return the pipeline's folder: peft records the network's own folder, which is a part of it."""
     folder = local_path(checkpoint)
     return str(folder.parent) if (folder.parent / "model_index.json").is_file() else checkpoint
 
@@ -102,7 +102,7 @@ def _located(checkpoint: str, revision: str | None) -> Path:
 
 
 def _check_base(adapter: Path, card: Card, named: Mapping[str, str]) -> None:
-    """A path or a name may mean other weights by now than when the adapter was trained."""
+    """Check the base: a path or a name may refer to other weights now than when the adapter was trained."""
     for key in ("repo", "revision", "weights"):
         if key in named and card.base.get(key, named[key]) != named[key]:
             raise UsageError(
@@ -112,7 +112,7 @@ def _check_base(adapter: Path, card: Card, named: Mapping[str, str]) -> None:
 
 
 def _parts(base: Path) -> dict[str, torch.nn.Module]:
-    """The parts of a pipeline that adapters change, in float32; first the transformer or UNet."""
+    """Return the parts of a pipeline that adapters change, in float32; first the transformer or UNet."""
     import diffusers
     import torch
 

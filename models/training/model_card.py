@@ -20,10 +20,10 @@ from models.training.kinds import KINDS
 if TYPE_CHECKING:
     from models.card import Card, Losses
 
-# What means something to Markdown (CommonMark 0.31 and GitHub's extensions) within a line, and at the beginning of one.
+# Characters with a meaning in Markdown (CommonMark 0.31 and GitHub's extensions), within a line and at its beginning.
 _WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
 _AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
-_LICENCE = "What its licence says of weights that are made of its own holds for these."
+_LICENCE = "The terms that its license sets for derived weights apply to these."
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _OBJECTIVES = {
     "v-prediction": "mean squared error of the velocity v",
@@ -35,12 +35,12 @@ _OBJECTIVES = {
 
 
 def escaped(value: Any) -> str:
-    """A value as text that Markdown shows letter for letter, on one line."""
+    """Escape a value so that Markdown shows it letter for letter, on one line."""
     return _AT_FIRST.sub(r"\1\\", _WITHIN.sub(r"\\\1", printable(" ".join(str(value).split()))))
 
 
 def page(card: Card) -> str:
-    """The card as Markdown, with the header that the Hugging Face hub reads."""
+    """Render the card as Markdown, with the header that the Hugging Face hub reads."""
     tuned = (
         f"A {'DoRA' if card.dora else 'LoRA'} adapter for"
         if card.method == "lora" and not card.merged
@@ -55,7 +55,7 @@ def page(card: Card) -> str:
         _data(card),
         "## Training",
         _training(card),
-        "## How it did",
+        "## Result",
         _outcome(card),
         "## Use",
         _use(card),
@@ -65,7 +65,7 @@ def page(card: Card) -> str:
 
 
 def run_entry(card: Card, folder: str) -> str:
-    """The lines that name what was trained in the configuration of a run, beside its base, as YAML."""
+    """Return the lines that name the result in the configuration of a run, beside its base, as YAML."""
     base = {"checkpoint": card.base["checkpoint"]}
     if "revision" in card.base:
         base["revision"] = card.base["revision"]
@@ -108,7 +108,7 @@ def _data(card: Card) -> str:
         f"{_counted(data.train_recordings, 'recording')} were trained on, "
         f"{_counted(len(data.held_out), 'file')} of {_counted(data.held_out_recordings, 'recording')} held out"
         + (f", {data.skipped} could not be used." if data.skipped else "."),
-        f"Licence: {escaped(data.about.get('licence') or 'not stated')}.",
+        f"License: {escaped(data.about.get('licence') or 'not stated')}.",
         f"Fingerprint of sounds, captions and recordings: {escaped(data.fingerprint)}.",
     ]
     lines += [f"- {escaped(key)}: {escaped(_plain(value))}" for key, value in about.items()]
@@ -157,13 +157,13 @@ def _outcome(card: Card) -> str:
         "" if losses.train_last is None else f"The last step's training loss was {escaped(_four(losses.train_last))}."
     )
     if not losses.validation:
-        said = f"{trained} No data was held out, so nothing is known of music that it was not trained on.".strip()
+        said = f"{trained} No data was held out, so its loss on other music is unknown.".strip()
         return "\n\n".join([said, *_scored_on(card)])
     return "\n\n".join([f"{verdict(losses)} {trained}".strip(), _loss_table(losses), *_scored_on(card)])
 
 
 def _scored_on(card: Card) -> Iterator[str]:
-    """What it was tuned or chosen by, in a list; runs that ask for one of these prompts say so."""
+    """Yield a list of what it was tuned or chosen by; runs that ask for one of these prompts are marked."""
     if card.scored_on is None:
         yield "What it was scored on while it was tuned is not recorded."
     elif card.scored_on:
@@ -173,22 +173,22 @@ def _scored_on(card: Card) -> Iterator[str]:
             f"{escaped(own.suite_hash[:16])}"
             for own in card.scored_on
         ]
-        yield "Scored on these while it was tuned or chosen, so they say little of how good it is:\n\n" + "\n".join(
-            lines
+        yield "Scored on these while it was tuned or chosen, so scores on them say little about how good it is:\n\n" + (
+            "\n".join(lines)
         )
 
 
 def verdict(losses: Losses) -> str:
-    """What became of the validation loss, in a sentence; escaped for Markdown."""
+    """Describe the change of the validation loss in a sentence; escaped for Markdown."""
     if losses.best is None or losses.base is None:
-        return "The validation loss was not taken."
+        return "The validation loss was not measured."
     change = f", {(losses.best / losses.base - 1) * 100:+.1f} %" if losses.base else ""
     moved = f"{_four(losses.base)} for the base and {_four(losses.best)} at step {losses.best_step}{change}"
     return escaped(f"The validation loss, on recordings that were not trained on, is {moved}.")
 
 
 def _loss_table(losses: Losses) -> str:
-    """The validation losses; of many, those of the first, the best and the last steps."""
+    """Return a table of the validation losses; with many, those of the first, the best and the last steps."""
     chosen = {losses.validation[0][0], losses.best_step, losses.validation[-1][0]}
     rows = [row for row in losses.validation if len(losses.validation) <= 12 or row[0] in chosen]
     times = list(losses.validation[0][2])
@@ -199,7 +199,7 @@ def _loss_table(losses: Losses) -> str:
 
 
 def _use(card: Card) -> str:
-    """Ways of loading what lies beside the card, each to be run as it stands in the card's folder."""
+    """Describe ways of loading what is beside the card, each to be run unchanged in the card's folder."""
     base = card.base
     if "repo" not in base:  # a path that is told from the card's folder, too
         base = {**base, "checkpoint": lasting_name(base["checkpoint"])}
@@ -213,7 +213,7 @@ def _use(card: Card) -> str:
 
 
 def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Ways of loading it in Python: what is said of each, and the code."""
+    """Yield ways of loading it in Python: a sentence about each, and the code."""
     kind, loader = KINDS[base["kind"]], ARCHITECTURES[base["kind"]]
     library, name = ("diffusers", "pipeline") if kind.network_class else ("transformers", "model")
     first = f"from {library} import {loader}\n"
@@ -233,8 +233,8 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield f"With diffusers alone (`{DIFFUSERS_WEIGHTS}`):", f"{first}\n{loaded}{put}"
     else:
         yield (
-            f"diffusers alone cannot load an adapter into this base, since its {kind.network} has no loader for any: "
-            f"take peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
+            f"diffusers alone cannot load an adapter into this base, since its {kind.network} has no adapter loader: "
+            f"use peft. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
             "",
         )
     if base["kind"] == "stable-audio-3":

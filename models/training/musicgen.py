@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bench.contracts.audio import Audio
     from models.training.base import Condition
 
-CONTEXT_SECONDS = 1.0  # from where a long file was cut to the first token that is kept
+CONTEXT_SECONDS = 1.0  # from a cut in a long file to the first token that is kept
 
 
 class MusicGenTrainee(Trainee):
@@ -33,13 +33,13 @@ class MusicGenTrainee(Trainee):
     Cross-entropy of every codebook's tokens, mean over positions and then over codebooks, where codebook k of a frame
     is predicted k steps after codebook 0 and the first k steps of each are not counted: the delay pattern without its
     end. Conditioned on T5's states of the caption, projected to the decoder's width; where the condition is dropped,
-    the decoder attends to zeros, as in the unguided half of generation. Diffusion time and noise have no part in it.
+    the decoder attends to zeros, as in the unconditional half of generation. Diffusion time and noise are not used.
 
-    What is kept of an example are its tokens, as whole numbers in float32: mean without deviation. Of a stereo model,
+    An example is stored as its tokens, as whole numbers in float32: mean without deviation. In a stereo model,
     codebooks of left and right alternate. The decoder's dropout is that of its configuration.
 
     Args:
-        folder: a whole checkpoint, as transformers has it.
+        folder: a whole checkpoint, in transformers' layout.
         identity: as `models.base_checkpoint.identity` gives it.
         dtype: of the decoder's weights.
 
@@ -78,7 +78,7 @@ class MusicGenTrainee(Trainee):
         )
 
     def encode(self, audio: Audio) -> Latent:
-        """The codec's tokens of a file; one that is longer than the network takes, in windows of that length."""
+        """Encode a file as the codec's tokens; a file longer than the network takes, in windows of that length."""
         samples = torch.from_numpy(padded(fitted(audio, self.rate, self.channels), self._hop))
         hop, context = self._hop, min(round(CONTEXT_SECONDS / self.frame_seconds), self.longest // 8)
 
@@ -90,19 +90,20 @@ class MusicGenTrainee(Trainee):
         return Latent(mean, std, audio.duration)
 
     def _tokens(self, samples: torch.Tensor) -> torch.Tensor:
-        """Tokens of samples, shape (channels, samples), as (1, codebooks, frames)."""
+        """Encode samples, shape (channels, samples), as tokens, shape (1, codebooks, frames)."""
         codec = self._encoders.codec
         sides = codec.encode(samples[:, None].to(codec.device)).audio_codes[0]
         if sides.shape[1] * self.channels != self._books:
             raise UsageError(
                 f"the checkpoint's codec gives {sides.shape[1] * self.channels} codebooks and its decoder takes "
-                f"{self._books}; they do not belong together, use another checkpoint"
+                f"{self._books}; they do not match, use another checkpoint"
             )
         tokens: torch.Tensor = sides.transpose(0, 1).flatten(0, 1)[None]
         return tokens
 
     def condition(self, caption: str) -> Condition:
-        """``states``: T5's of the caption, projected, shape (1, tokens, width); ``mask``: ones, shape (1, tokens)."""
+        """Encode ``states``: T5's of the caption, projected, shape (1, tokens, width); ``mask``: ones, shape (1,
+        tokens)."""
         encoders = self._encoders
         tokens = self._tokenizer(caption, return_tensors="pt").to(encoders.text.device)
         with torch.no_grad():
@@ -114,7 +115,7 @@ class MusicGenTrainee(Trainee):
         return 0
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """As `condition`, for the batch; zeros follow each caption up to the longest."""
+        """Join conditions as in `condition`; captions are padded with zeros to the longest."""
         return joined(conditions)
 
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
@@ -137,12 +138,12 @@ class MusicGenTrainee(Trainee):
 
 
 def delayed(tokens: torch.Tensor, channels: int, pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What a decoder is given and what it is to predict, step by step, in the delay pattern of MusicGen.
+    """Return a decoder's inputs and targets, step by step, in the delay pattern of MusicGen.
 
     Args:
         tokens: int64, shape (batch, codebooks, frames).
-        channels: of the audio; so many codebooks that follow each other share a delay.
-        pad: the token that stands where there is none.
+        channels: of the audio; this many consecutive codebooks share a delay.
+        pad: the token in places without one.
 
     Returns:
         Inputs and targets, shape (batch, codebooks, frames), and which targets count, bool, shape (codebooks, frames):
@@ -158,12 +159,12 @@ def delayed(tokens: torch.Tensor, channels: int, pad: int) -> tuple[torch.Tensor
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Mean over codebooks of the mean over what counts, in nats, float32, shape (batch,).
+    """Compute the mean over codebooks of the mean over what counts, in nats, float32, shape (batch,).
 
     Args:
         logits: float32, shape (batch, codebooks, steps, vocabulary).
         targets: int64, shape (batch, codebooks, steps).
-        counted: bool, shape (codebooks, steps). A codebook without any that counts has no part in the mean.
+        counted: bool, shape (codebooks, steps). A codebook without any that counts is left out of the mean.
     """
     chosen = torch.where(counted, targets, 0)
     each = -torch.log_softmax(logits, dim=-1).gather(-1, chosen[..., None])[..., 0]

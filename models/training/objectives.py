@@ -1,6 +1,6 @@
 """The objectives of latent diffusion as pure functions: noise levels, noising, targets, losses, guidance dropout.
 
-Latents z and noise ε meet at a level (α, σ) as x = αz + σε; α² + σ² = 1 in diffusion, α + σ = 1 on straight paths.
+Latents z and noise ε are mixed at a level (α, σ) as x = αz + σε; α² + σ² = 1 in diffusion, α + σ = 1 on straight paths.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 
 
 class NoiseLevel(NamedTuple):
-    """How much music, α, and how much noise, σ, there is in each example; both float32, shape (batch,)."""
+    """The amounts of music, α, and of noise, σ, in each example; both float32, shape (batch,)."""
 
     alpha: torch.Tensor
     sigma: torch.Tensor
 
 
 def cosine_level(times: torch.Tensor) -> NoiseLevel:
-    """α = cos(πt/2), σ = sin(πt/2) of times in [0, 1]: the schedule of Stable Audio.
+    """Compute α = cos(πt/2), σ = sin(πt/2) for times in [0, 1]: the schedule of Stable Audio.
 
     A sampler's noise level s, as in z + sε, is at the time 2·atan(s)/π. Salimans and Ho, "Progressive Distillation for
     Fast Sampling of Diffusion Models", ICLR 2022.
@@ -30,12 +30,13 @@ def cosine_level(times: torch.Tensor) -> NoiseLevel:
 
 
 def discrete_steps(times: torch.Tensor, count: int) -> torch.Tensor:
-    """The step ⌊t · count⌋ of a schedule of ``count`` steps for times in (0, 1): uniform for uniform times; int64."""
+    """Compute the step ⌊t · count⌋ of a schedule of ``count`` steps for times in (0, 1): uniform for uniform times;
+    int64."""
     return (times.float() * count).floor().long().clamp(0, count - 1)
 
 
 def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> NoiseLevel:
-    """α = √ᾱ, σ = √(1 − ᾱ) of steps: the schedule of AudioLDM.
+    """Compute α = √ᾱ, σ = √(1 − ᾱ) for steps: the schedule of AudioLDM.
 
     Args:
         steps: int64, shape (batch,), from 0 on.
@@ -47,7 +48,7 @@ def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> NoiseLevel:
 
 
 def straight_level(times: torch.Tensor) -> NoiseLevel:
-    """α = 1 − t, σ = t of times in [0, 1]: rectified flow, on a straight path from music to noise.
+    """Compute α = 1 − t, σ = t for times in [0, 1]: rectified flow, on a straight path from music to noise.
 
     Liu, Gong, Liu, "Flow Straight and Fast: Learning to Generate and Transfer Data with Rectified Flow", ICLR 2023.
     """
@@ -55,7 +56,8 @@ def straight_level(times: torch.Tensor) -> NoiseLevel:
 
 
 def truncated_logistic_normal(quantile: float, left: float = 0.075) -> float:
-    """The quantile of 1 − (x − left) / (1 − left), x being sigmoid of a normal number that is at least logit of left.
+    """Compute the quantile of 1 − (x − left) / (1 − left), x being sigmoid of a normal number of at least logit of
+    left.
 
     As ``trunc_logit_normal`` of Stability-AI/stable-audio-3; ``quantile`` and ``left`` in (0, 1).
     """
@@ -67,7 +69,7 @@ def truncated_logistic_normal(quantile: float, left: float = 0.075) -> float:
 
 
 def shifted_time(time: float, frames: int) -> float:
-    """A time in [0, 1], moved towards noise for long music: t / (e^−μ (1 − t) + t), μ from .5 to 1.15.
+    """Move a time in [0, 1] towards noise for long music: t / (e^−μ (1 − t) + t), μ from .5 to 1.15.
 
     μ is linear in the latent frames, from 256 to 4,096 of them. As ``DistributionShift`` of
     Stability-AI/stable-audio-3 with what all its published checkpoints give it; Esser et al., "Scaling Rectified Flow
@@ -78,34 +80,39 @@ def shifted_time(time: float, frames: int) -> float:
 
 
 def noised(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """x = αz + σε, shape (batch, …)."""
+    """Compute x = αz + σε, shape (batch, …)."""
     return _wide(level.alpha, latents) * latents + _wide(level.sigma, latents) * noise
 
 
 def velocity(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
+    """Compute v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
     return _wide(level.alpha, latents) * noise - _wide(level.sigma, latents) * latents
 
 
 def flow(latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """v = ε − z, along the straight path, which a network of rectified flow learns; z = x − t · v."""
+    """Compute v = ε − z, along the straight path, which a network of rectified flow learns; z = x − t · v."""
     return noise - latents
 
 
 def squared_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of each example in float32, shape (batch,)."""
+    """Compute the mean squared error of each example in float32, shape (batch,)."""
     return (predicted.float() - target.float()).square().flatten(1).mean(dim=1)
 
 
 def without(condition: torch.Tensor, dropped: torch.Tensor, unconditional: torch.Tensor | None = None) -> torch.Tensor:
-    """The condition, shape (batch, …), but where ``dropped`` the unconditional one: by default zeros.
+    """Return the condition, shape (batch, …), replaced by the unconditional one where ``dropped``: by default zeros.
 
     Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022 (arXiv 2207.12598).
+
+    Args:
+        condition: shape (batch, …).
+        dropped: bool, shape (batch,).
+        unconditional: the unconditional condition, of a shape that broadcasts; None for zeros.
     """
     nothing = torch.zeros_like(condition) if unconditional is None else unconditional.expand_as(condition)
     return torch.where(_wide(dropped, condition), nothing, condition)
 
 
 def _wide(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """One value for each example, shaped to multiply all of it."""
+    """Return one value for each example, shaped to multiply all of it."""
     return values.reshape(-1, *[1] * (like.ndim - 1))

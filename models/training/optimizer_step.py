@@ -1,4 +1,4 @@
-"""One optimizer step: gradients over all its passes and processes, bounded, then AdamW."""
+"""One optimizer step: gradients over all its passes and processes, clipped, then AdamW."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
-OVERFLOWS = 20  # of float16 in a row that are skipped; the scale of the loss is by then below 1
+OVERFLOWS = 20  # consecutive float16 overflows that are skipped; the scale of the loss is by then below 1
 
 
 @dataclass(frozen=True)
 class OptimizerStep:
-    """What one optimizer step was.
+    """The result of one optimizer step.
 
     Attributes:
         loss: mean over all its examples.
-        norm: of the gradients before they were bounded.
+        norm: of the gradients before they were clipped.
         lr: its learning rate.
         skipped: whether float16 overflowed, so that nothing was changed.
     """
@@ -40,7 +40,7 @@ class OptimizerStep:
 
 
 def share(batch: int, processes: int) -> int:
-    """Examples of a pass that each process computes.
+    """Return the examples of a pass that each process computes.
 
     Raises:
         UsageError: they cannot be shared equally.
@@ -51,11 +51,11 @@ def share(batch: int, processes: int) -> int:
 
 
 class Optimization:
-    """AdamW over what is trained of a network.
+    """AdamW over the trained weights of a network.
 
-    The examples of a pass are shared out equally to the processes, whose gradients are averaged once a step. Where
-    memory does not suffice, a pass is cut into halves, and these into halves: the gradients stay the same but for
-    rounding, since they are sums over examples. (A dropout within the adapter draws other masks then.)
+    The examples of a pass are shared equally among the processes, whose gradients are averaged once a step. If memory
+    is not sufficient, a pass is cut into halves, and these into halves: the gradients stay the same up to rounding,
+    since they are sums over examples. (A dropout within the adapter then draws other masks.)
 
     Args:
         trainee: with its network on the device, and what is trainable in it already decided.
@@ -97,10 +97,10 @@ class Optimization:
         self.overflows = 0
 
     def step(self, step: int) -> OptimizerStep:
-        """Do the step of this number, counted from 0.
+        """Do the step with this number, counted from 0.
 
         Raises:
-            UsageError: the loss or its gradients are not finite; the weights are as they were.
+            UsageError: the loss or its gradients are not finite; the weights stay as they were.
             MissingError: not even single examples fit into memory.
         """
         loss = self._gradients(step)
@@ -145,7 +145,7 @@ class Optimization:
         return float(summed[0]) / self._batches.step_size
 
     def _passes(self, step: int) -> tuple[float, bool]:
-        """Gradients of this process: the sum of its losses, and whether memory ran out."""
+        """Compute the gradients of this process; return the sum of its losses, and whether memory ran out."""
         rank = self._accelerator.process_index
         try:
             losses: list[torch.Tensor] = []
@@ -158,7 +158,7 @@ class Optimization:
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-        return 0.0, True  # outside the handler, whose traceback would keep what filled the memory
+        return 0.0, True  # outside the handler, whose traceback would keep the tensors that filled the memory
 
     def _backward(self, visits: Sequence[Visit], place: tuple[int, ...]) -> torch.Tensor:
         import torch
@@ -166,14 +166,14 @@ class Optimization:
         device = self._accelerator.device
         batch = self._batches.batch(visits, device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(named_seed(self._config.seed, "dropout", *place))  # dropout draws from the global one
+            torch.manual_seed(named_seed(self._config.seed, "dropout", *place))  # dropout uses the global generator
             with self._accelerator.autocast():
                 losses = self._trainee.losses(self._trainee.network, batch)
             self._accelerator.backward(losses.sum() / (self.share * self._config.accumulation))
         return losses.detach().sum()
 
     def _overflow(self, step: int, norm: float) -> None:
-        """Let float16 try again at a smaller scale of the loss; nothing else would become finite by going on."""
+        """Let float16 try again with a smaller scale of the loss; in other precisions continuing would not help."""
         if self._config.precision != "fp16" or self.overflows >= OVERFLOWS:
             raise UsageError(f"step {step + 1}: the norm of the gradients is {norm}; {self._advice}")
 
@@ -189,7 +189,7 @@ class Optimization:
         return MissingError(f"{what} does not fit into the memory of {self._accelerator.device}; {', or '.join(ways)}")
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """What the next step depends on beside the weights: tensors, and what JSON can hold."""
+        """Return what the next step depends on besides the weights: tensors, and values that JSON can hold."""
         import torch
 
         tensors = {}
@@ -204,7 +204,7 @@ class Optimization:
         }
 
     def restore(self, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         keys = ("step", "exp_avg", "exp_avg_sq")
         saved = {
             number: {key: tensors[f"{name}.{key}"] for key in keys}

@@ -1,4 +1,4 @@
-"""The end of a training: the folder that a run names, and the note that nothing is left to do."""
+"""The end of a training: the folder that a run names, and the note that the training is finished."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAME = "finished.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training made.
+    """The result of a training.
 
     Attributes:
-        folder: of the adapter, to be named as ``adapter:``, or for all weights of the checkpoint, as ``checkpoint:``.
-        steps: optimizer steps that were done.
-        step: whose weights are kept.
+        folder: of the adapter, to be named as ``adapter:``, or with all weights of the checkpoint, as ``checkpoint:``.
+        steps: number of optimizer steps done.
+        step: the step whose weights are kept.
         base_loss, best_loss: validation losses before any step and at that one; None without validation.
         epochs_per_hour: of the steps alone.
     """
@@ -63,11 +63,11 @@ def finish(config: TrainConfig, out: Path, network: Any, card: Card) -> Trained:
 
 
 def finished(config: TrainConfig, out: Path) -> Trained | None:
-    """What a finished training of this very configuration made; None where there is something left to do."""
+    """Return the result of a finished training with exactly this configuration; None if anything is left to do."""
     try:
         content: dict[str, Any] = json.loads((out / _NAME).read_bytes())
         trained = Trained(**{**content["trained"], "folder": Path(out / content["trained"]["folder"])})
-        then = TrainConfig.model_validate(content["config"])  # settings that came later have their defaults
+        then = TrainConfig.model_validate(content["config"])  # settings that were added later have their defaults
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return trained if then == config and (trained.folder / CARD).is_file() else None

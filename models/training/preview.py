@@ -1,4 +1,4 @@
-"""What a training would do, before it does it: nothing is decoded, loaded or written."""
+"""What a training would do, before it runs: nothing is decoded, loaded or written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.training.kinds import KINDS
 
 @dataclass(frozen=True)
 class Weights:
-    """How many weights a network has with what is put into it, and how many of them are trained."""
+    """The number of weights of a network with its adapter, and how many of them are trained."""
 
     trained: int
     of: int
@@ -29,9 +29,9 @@ class TrainingPreview:
     """What a training would do.
 
     Attributes:
-        examples: that the dataset lists, before any is found to be unusable.
-        steps: optimizer steps, at most: fewer where the length is given in epochs, and examples are held out.
-        weights: None where the checkpoint is not on this computer.
+        examples: number that the dataset lists, before any is found to be unusable.
+        steps: most optimizer steps: fewer if the length is given in epochs, and examples are held out.
+        weights: None if the checkpoint is not on this computer.
     """
 
     examples: int
@@ -40,12 +40,12 @@ class TrainingPreview:
 
 
 def preview(config: TrainConfig) -> TrainingPreview:
-    """What `models.training.train.train` would do with a configuration.
+    """Return what `models.training.train.train` would do with a configuration.
 
     Raises:
-        UsageError: no such dataset, or a genre that is not composed.
+        UsageError: there is no such dataset, or the composer does not know a genre.
         DataError: a mistake in the dataset's tables.
-        MissingError: software that is not installed.
+        MissingError: software is not installed.
     """
     if config.data.path == "composer" and config.data.format in ("auto", "composer"):
         examples = sum(1 for _ in commissions(config.data))
@@ -56,7 +56,7 @@ def preview(config: TrainConfig) -> TrainingPreview:
 
 
 def _weights(config: TrainConfig) -> Weights | None:
-    """Counted on a network without values, made from the checkpoint's configuration."""
+    """Count the weights of a network without values, created from the checkpoint's configuration."""
     import torch
 
     from bench.quiet import quiet_libraries

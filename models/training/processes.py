@@ -12,11 +12,11 @@ from models.training.config import TrainConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-_PATIENCE = timedelta(days=2)  # for one process that encodes a large dataset while the others wait
+_PATIENCE = timedelta(days=2)  # while one process encodes a large dataset, the others wait
 
 
 def accelerate(config: TrainConfig) -> Accelerator:
-    """The accelerator of a training; ``accelerate launch`` decides how many processes there are.
+    """Create the accelerator of a training; ``accelerate launch`` decides how many processes there are.
 
     Raises:
         UsageError: a device that is not present, or cannot compute in the precision.

@@ -1,4 +1,4 @@
-"""Human music through a base's autoencoder and back: what its codec alone costs, and so the best it could play."""
+"""Human music encoded and decoded by a base's autoencoder: what the codec alone costs, and so the best it can reach."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class Codec(ABC):
-    """An autoencoder of a checkpoint: a waveform in, the waveform that is left of it out.
+    """An autoencoder of a checkpoint: from a waveform to its reconstruction.
 
     Attributes:
         rate: in Hz.
-        channels: that it takes.
+        channels: the number that it takes.
     """
 
     rate: int
@@ -40,7 +40,7 @@ class Codec(ABC):
 
     @abstractmethod
     def through(self, samples: torch.Tensor) -> torch.Tensor:
-        """Encode and decode, shape (channels, frames); the end may be longer or shorter by less than a latent frame."""
+        """Encode and decode, shape (channels, frames); the end may differ by less than a latent frame."""
 
 
 class Oobleck(Codec):
@@ -102,7 +102,7 @@ class TokenCodec(Codec):
     def through(self, samples: torch.Tensor) -> torch.Tensor:
         import torch
 
-        # Of stereo each side has tokens of its own, as the model makes them.
+        # In stereo each side has tokens of its own, as the model generates them.
         inside = int(self._codec.config.audio_channels)
         sides = samples.reshape(-1, inside, samples.shape[1])
         found = []
@@ -118,20 +118,20 @@ CODECS: Mapping[str, Callable[[Path, str], Codec]] = {
     "AudioLDM2Pipeline": MelCodec,
     "MusicgenForConditionalGeneration": TokenCodec,
 }
-"""By the architecture that a checkpoint names."""
+"""Codecs by the architecture that a checkpoint names."""
 
 _NEEDS = ("torch", "diffusers:AutoencoderOobleck", "transformers:MusicgenForConditionalGeneration")
 
 
 class Reconstruction(RealMusic):
     """`RealMusic` encoded and decoded by a base checkpoint's autoencoder: the same recordings, as far as its codec
-    keeps them. No tuning of that base can be nearer to music than this row, but by chance.
+    preserves them. No tuning of that base can be closer to music than this row, except by chance.
 
     Stable Audio's autoencoder, that of AudioLDM and AudioLDM 2 with their vocoder, and MusicGen's EnCodec; nothing is
-    drawn at random. Clips have the checkpoint's rate and channels and the length that is asked for.
+    drawn at random. Clips have the checkpoint's rate and channels and the requested length.
 
     Args:
-        path, clips, every: as for `RealMusic`; name the same for both rows.
+        path, clips, every: as for `RealMusic`; use the same for both rows.
         checkpoint: a local folder or a hub id, as for the base's own row.
         revision: commit, tag or branch of the hub.
         device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
@@ -165,7 +165,7 @@ class Reconstruction(RealMusic):
         for name in _NEEDS:
             try:
                 resolve_name(name)
-            except Exception as error:  # one library of another version than the next raises anything
+            except Exception as error:  # incompatible versions of libraries may raise anything
                 raise MissingError(
                     f"{cls._name} needs {name.partition(':')[0]} ({one_line(error)[:200]}): "
                     "pip install 'tunebench[diffusion]'"
@@ -181,8 +181,8 @@ class Reconstruction(RealMusic):
         """Play and reconstruct a part of one recording for each request.
 
         Raises:
-            UsageError: a checkpoint without an autoencoder that is known.
-            MissingError, DataError: weights or software that are not here, or are damaged.
+            UsageError: the checkpoint has no supported autoencoder.
+            MissingError, DataError: weights or software are missing or damaged.
         """
         if self._codec is None:
             self._codec = self._open()
@@ -205,11 +205,16 @@ class Reconstruction(RealMusic):
 
 
 def open_codec(checkpoint: str, revision: str | None, device: str | None) -> Codec:
-    """The autoencoder of a checkpoint.
+    """Open the autoencoder of a checkpoint.
+
+    Args:
+        checkpoint: a local folder or a hub id.
+        revision: commit, tag or branch of the hub; None for the default.
+        device: as PyTorch writes it; None for the fastest present.
 
     Raises:
-        UsageError: a checkpoint without an autoencoder that is known.
-        MissingError, DataError: weights that are not here, or are damaged.
+        UsageError: the checkpoint has no supported autoencoder.
+        MissingError, DataError: weights are missing or damaged.
     """
     kind = architecture(checkpoint, revision)
     folder, place = locate(checkpoint, revision, kind), choose_device(device)
@@ -226,7 +231,7 @@ def open_codec(checkpoint: str, revision: str | None, device: str | None) -> Cod
 
 
 def through(clip: Audio, codec: Codec, device: str | None) -> Audio:
-    """What is left of a clip behind an autoencoder, at its rate and channels and of the clip's length."""
+    """Reconstruct a clip with an autoencoder, at its rate and channels and with the clip's length."""
     import torch
 
     from models.training.waveform import fitted
@@ -240,10 +245,10 @@ def through(clip: Audio, codec: Codec, device: str | None) -> Audio:
 
 
 def architecture(checkpoint: str, revision: str | None) -> str:
-    """The class that a checkpoint names, which says what autoencoder it has.
+    """Return the class that a checkpoint names, which says what autoencoder it has.
 
     Raises:
-        UsageError: there is no such checkpoint, or it has none that is known here.
+        UsageError: there is no such checkpoint, or it has no supported autoencoder.
         MissingError: it is on the hub and not on this machine.
         DataError: its configuration is damaged.
     """
@@ -262,6 +267,6 @@ def architecture(checkpoint: str, revision: str | None) -> str:
     if kind not in CODECS:
         raise UsageError(
             f"reconstruction: checkpoint '{checkpoint}' is a {kind or 'checkpoint of unknown kind'}, whose autoencoder "
-            f"is not known here; those of {', '.join(CODECS)} are"
+            f"is not supported; those of {', '.join(CODECS)} are"
         )
     return str(kind)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def open_trainee(config: TrainConfig) -> Trainee:
-    """The checkpoint that a configuration names, opened on the CPU for training.
+    """Open the checkpoint that a configuration names, on the CPU, for training.
 
-    Its network's weights are in float32, or in bfloat16 where they stay frozen and that is the precision.
+    Its network's weights are in float32, or in bfloat16 if they stay frozen and that is the precision.
 
     Raises:
-        UsageError: no such checkpoint, or one of another kind or objective.
-        MissingError: a checkpoint that is not here, or software that is not installed.
+        UsageError: there is no such checkpoint, or it is of another kind or objective.
+        MissingError: a checkpoint is missing, or software is not installed.
         DataError: a damaged checkpoint.
     """
     base = config.base
@@ -38,12 +38,12 @@ def open_trainee(config: TrainConfig) -> Trainee:
     folder = locate(base.checkpoint, base.revision, base.kind)
     who = identity(base.checkpoint, base.revision)
     frozen = config.method == "lora"
-    # What else a kind is opened with.
+    # What a kind is opened with in addition.
     more: Mapping[str, Mapping[str, Any]] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}
     dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
     try:
         with quiet_libraries(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
+            warnings.simplefilter("ignore", FutureWarning)  # about names that older versions of the libraries need
             opened: Trainee = trainee(folder, who, dtype, **more.get(base.kind, {}))
             return opened
     except TunebenchError:

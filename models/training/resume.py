@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from, and whether it may."""
+"""Which checkpoint a training resumes from, and whether it may."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.training.schedule import depends_on_total
 
 
 def identity(config: TrainConfig, trainee: Trainee, dataset: Dataset, split: Split, total: int) -> dict[str, Any]:
-    """What has to be the same for a training to be the same: settings, base, data, and which of it is held out.
+    """Return what has to be the same for a training to be the same: settings, base, data, and which of it is held out.
 
     The number of steps is part of it where the learning rate depends on it from the first step on.
     """
@@ -35,10 +35,16 @@ def identity(config: TrainConfig, trainee: Trainee, dataset: Dataset, split: Spl
 
 
 def newest(folder: Path, wanted: dict[str, Any], total: int, progress: Progress) -> Checkpoint | None:
-    """The last checkpoint in a folder that is whole; None where there is none.
+    """Return the last intact checkpoint in a folder; None if there is none.
+
+    Args:
+        folder: of the checkpoints.
+        wanted: `identity` of this training.
+        total: steps of the whole training.
+        progress: gets a note for each damaged checkpoint.
 
     Raises:
-        UsageError: it belongs to another training, or is further than ``total`` steps.
+        UsageError: it belongs to another training, or is beyond ``total`` steps.
     """
     for path in sorted(checkpoints(folder), reverse=True):
         try:
@@ -52,7 +58,7 @@ def newest(folder: Path, wanted: dict[str, Any], total: int, progress: Progress)
 
 
 def _check(found: Checkpoint, wanted: dict[str, Any], total: int) -> None:
-    # A setting that came later and is not used says nothing.
+    # A setting that was added later and is not used does not count.
     saved, wanted = without_none(found.state["identity"]), without_none(wanted)
     if saved != wanted:
         place, then, now = first_difference(saved, wanted)

@@ -1,4 +1,4 @@
-"""Random numbers of a training: each from a generator of its own, named by what it is for and where it is used.
+"""Random numbers of a training: each from a generator of its own, named by its purpose and its place.
 
 None of them depends on what was drawn before, so a training that is resumed, or shared by several processes, draws the
 same ones.
@@ -12,10 +12,11 @@ import numpy as np
 
 
 def generator(seed: int, what: str, *place: int) -> np.random.Generator:
-    """The generator for one purpose at one place, such as ``generator(seed, "visit", epoch, example)``; all ≥ 0."""
+    """Create the generator for one purpose at one place, such as ``generator(seed, "visit", epoch, example)``; all ≥
+    0."""
     return np.random.default_rng([seed, zlib.crc32(what.encode()), *place])
 
 
 def named_seed(seed: int, what: str, *place: int) -> int:
-    """A seed for a library that takes one number, in [0, 2**63)."""
+    """Return a seed for a library that takes one number, in [0, 2**63)."""
     return int(generator(seed, what, *place).integers(2**63 - 1))

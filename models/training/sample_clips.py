@@ -34,7 +34,7 @@ SCORES = "scores.json"
 
 @dataclass
 class SampleClip:
-    """A clip and what became of it: ``file`` where there is one, ``error`` where it failed, and scores by metric."""
+    """A clip and its outcome: ``file`` if there is one, ``error`` if it failed, and scores by metric."""
 
     prompt: str
     text: str
@@ -48,19 +48,19 @@ class ClipSampler:
     """Generates and scores the clips of ``validation.clips``.
 
     The backend that generates them is the one that runs use, with the network in memory in place of the checkpoint's
-    own: there is no second copy of it. Text encoder and decoder are loaded for the purpose and released afterwards.
+    own: there is no second copy of it. Text encoder and decoder are loaded for this and released afterwards.
 
     Args:
-        config: of the training; what it says of clips is checked here, before anything is trained.
+        config: of the training; its settings for clips are checked here, before anything is trained.
         trainee: whose network generates the clips.
-        progress: told of clips that could not be made.
+        progress: gets notes of clips that could not be made.
 
     Attributes:
         scored_on: the prompts, for the card.
 
     Raises:
-        UsageError: an unknown suite, metric or parameter, or a metric that no single clip has.
-        MissingError: what a metric needs is not installed.
+        UsageError: an unknown suite, metric or parameter, or a metric that single clips do not have.
+        MissingError: software that a metric needs is not installed.
     """
 
     def __init__(self, config: TrainConfig, trainee: Trainee, progress: Progress | None = None) -> None:
@@ -87,21 +87,21 @@ class ClipSampler:
     def sample(self, step: int, network: torch.nn.Module, folder: Path) -> dict[str, float | None]:
         """Generate the clips, write them as FLAC, and score the files.
 
-        What fails is recorded and ends no training: the scores are then None. The network's modes and the global
-        random generators are afterwards what they were before.
+        Failures are recorded and do not end the training: the scores are then None. The network's modes and the global
+        random generators are restored afterwards.
 
         Args:
             step: for the record.
             network: as `Trainee.network`, with what is trained in it.
-            folder: gets the clips and ``scores.json``, which says of each clip and metric the value, or why there is
+            folder: gets the clips and ``scores.json``, with the value of each clip and metric, or why there is
                 none.
 
         Returns:
-            Of each metric, as ``name@version``, the mean over prompts; None where no clip has a value.
+            For each metric, as ``name@version``, the mean over prompts; None where no clip has a value.
 
         Raises:
             UsageError: the clips are longer than the checkpoint can make.
-            OSError: the disk takes no more.
+            OSError: the disk is full or cannot be written to.
         """
         wanted = self._config.validation.clips
         requests = [GenerationRequest(p, seed, wanted.duration) for p in self._prompts for seed in wanted.seeds]
@@ -129,7 +129,7 @@ class ClipSampler:
         }
         for name in (*fixed, "adapter", "adapter_scale"):
             if name in params:
-                raise UsageError(f"validation.clips.params: '{name}' is that of the training and cannot be set here")
+                raise UsageError(f"validation.clips.params: '{name}' is taken from the training and cannot be set here")
         model: PretrainedModel = create(find("model", base.kind), {**fixed, **params}, PretrainedModel)
         return model
 
@@ -157,7 +157,7 @@ class ClipSampler:
 
 @contextmanager
 def undisturbed(network: torch.nn.Module) -> Iterator[None]:
-    """A network in evaluation mode; afterwards each of its modules, and torch's generators, are as they were."""
+    """Put a network into evaluation mode; afterwards restore each of its modules, and torch's generators."""
     import torch
 
     modes = [(module, module.training) for module in network.modules()]
@@ -172,19 +172,19 @@ def undisturbed(network: torch.nn.Module) -> Iterator[None]:
 
 
 def _spread(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
-    """So many prompts from all over a suite, whose neighbours are of one genre."""
+    """Return so many prompts from all over a suite, whose neighbors are of one genre."""
     count = min(count, len(prompts))
     return [prompts[place * len(prompts) // count] for place in range(count)]
 
 
 def _place(network: torch.nn.Module) -> tuple[str, str]:
-    """Device and precision of a network; adapters on top of it are more precise than itself."""
+    """Return device and precision of a network; adapters on top of it are more precise than the network."""
     own = next(weight for name, weight in network.named_parameters() if ".lora_" not in name)
     return str(own.device), str(own.dtype).removeprefix("torch.")
 
 
 def _unit(name: str) -> tuple[str, str]:
-    """Name and version, and the unit, of a metric of single clips.
+    """Return name and version, and the unit, of a metric of single clips.
 
     Raises:
         UsageError: it is a metric of sets.
@@ -200,7 +200,7 @@ def _unit(name: str) -> tuple[str, str]:
 
 
 def _as_json(scored: AudioScores, metric: str) -> dict[str, Any]:
-    """A metric's value, the reason why it is undefined, or the error that it failed with."""
+    """Return a metric's value, the reason why it is undefined, or the error that it failed with."""
     score = scored.scores.get(metric)
     if score is None:
         return {"error": scored.error or scored.errors[metric]}
@@ -208,7 +208,7 @@ def _as_json(scored: AudioScores, metric: str) -> dict[str, Any]:
 
 
 def _summary(metric: str, unit: str, clips: Sequence[SampleClip]) -> dict[str, Any]:
-    """The mean over prompts of the means over their seeds, and how many clips are behind it."""
+    """Return the mean over prompts of the means over their seeds, and the number of clips behind it."""
     by_prompt: dict[str, list[float]] = {}
     reasons: list[str] = []
     for clip in clips:

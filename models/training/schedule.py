@@ -10,11 +10,11 @@ _REACHING_ZERO = ("linear", "cosine", "polynomial")
 
 
 def factor(step: int, schedule: ScheduleConfig, total: int) -> float:
-    """What the learning rate is multiplied by in a step: a linear rise times the fall of the schedule's kind.
+    """Return the factor on the learning rate in a step: a linear rise times the fall of the schedule's kind.
 
     Args:
         step: counted from 0, up to ``total``.
-        schedule: with a rise over ``warmup`` steps, during which all but ``inverse`` stay at their height.
+        schedule: with a rise over ``warmup`` steps, during which all but ``inverse`` stay at their full value.
         total: optimizer steps of the whole training, ≥ 1.
 
     Returns:
@@ -39,5 +39,5 @@ def factor(step: int, schedule: ScheduleConfig, total: int) -> float:
 
 
 def depends_on_total(schedule: ScheduleConfig) -> bool:
-    """Whether a longer training would have had other learning rates from its first step on."""
+    """Return whether a longer training would have had other learning rates from its first step on."""
     return schedule.kind in _REACHING_ZERO

@@ -22,16 +22,16 @@ from models.training.rng import generator
 from models.training.speed_arm import METHODS, Method, Size, Timing, arm_config, serve
 from models.training.split import split
 
-SAMPLE = 64  # examples that the steps are made of
+SAMPLE = 64  # examples that the steps use
 ROUNDS = 5  # in which the arms take turns, so that whatever else the machine does slows both
 SEARCH_STEPS = 4
-_BETTER = 1.02  # a larger batch is worth its memory when it is faster by this
-_OF_AVAILABLE = 0.8  # default limit: other processes of the computer need room
+_BETTER = 1.02  # a larger batch must be faster by this factor to be worth its memory
+_OF_AVAILABLE = 0.8  # default limit: other processes of the computer need memory, too
 
 
 @dataclass(frozen=True)
 class ArmSpeed:
-    """One arm's figures. ``best`` is the batch with the highest throughput; None where not one example fits."""
+    """One arm's figures. ``best`` is the batch with the highest throughput; None if not even one example fits."""
 
     size: Size
     same: Timing | None
@@ -67,9 +67,9 @@ def compare_speed(
 ) -> SpeedComparison:
     """Train a few steps with LoRA and with all weights, and time them.
 
-    Each arm is a process of its own, which does nothing but these steps, by the code of the training loop. At the same
-    batch, and again each at its best batch, the arms take turns. The best batch is sought among 1, 2, 3, 4, 6, 8, 12, …
-    up to the memory limit, or until one of three times the size is no faster.
+    Each arm is a process of its own, which does nothing but these steps, with the code of the training loop. At the
+    same batch, and again each at its best batch, the arms take turns. The best batch is sought among 1, 2, 3, 4, 6, 8,
+    12, … up to the memory limit, or until one of three times the size is no faster.
 
     Args:
         config: base, data, batch, crop, precision; the method is ignored, and so is the accumulation.
@@ -77,7 +77,7 @@ def compare_speed(
             device, or most of what is free.
         cache: folder of latents, such as that of a training; by default a temporary one.
         steps: timed in each of the rounds.
-        progress: told of each batch that is tried.
+        progress: gets a note for each batch that is tried.
 
     Raises:
         UsageError, DataError, MissingError: as `models.training.train.train`.
@@ -115,7 +115,7 @@ def _compare(
     best = {method: _best_batch(arm, limit, progress) for method, arm in arms.items()}
     same: Mapping[Method, Timing] = {}
     batch = config.batch
-    while batch and len(same) < len(arms):  # the same for both, so it is what both can
+    while batch and len(same) < len(arms):  # the largest batch that fits for both
         progress.note(f"both: batch {batch}")
         same = _taking_turns(arms, dict.fromkeys(arms, batch), steps, limit)
         batch //= 2
@@ -139,7 +139,7 @@ def _compare(
 def _taking_turns(
     arms: Mapping[Method, _Process], batches: Mapping[Method, int], steps: int, limit: int
 ) -> dict[Method, Timing]:
-    """Timings of each arm at its batch; of those that fit only."""
+    """Return timings of each arm at its batch; only of those that fit."""
     found: dict[Method, list[Timing]] = {method: [] for method in batches}
     for turn in range(ROUNDS):
         for method in list(found)[:: -1 if turn % 2 else 1]:
@@ -157,7 +157,7 @@ def _joined(timings: Sequence[Timing]) -> Timing:
 
 
 def _best_batch(arm: _Process, limit: int, progress: Progress) -> int | None:
-    """The batch with the highest throughput within the limit; a larger one must be worth its memory."""
+    """Return the batch with the highest throughput within the limit; a larger one must be worth its memory."""
     tried: list[Timing] = []
     best: Timing | None = None
     for batch in _batches():
@@ -176,7 +176,7 @@ def _best_batch(arm: _Process, limit: int, progress: Progress) -> int | None:
 
 
 def _batches() -> Iterator[int]:
-    """1, 2, 3, 4, 6, 8, 12, 16, …"""
+    """Yield 1, 2, 3, 4, 6, 8, 12, 16, …"""
     yield 1
     for power in count(1):
         yield 2**power
@@ -184,13 +184,13 @@ def _batches() -> Iterator[int]:
 
 
 def _foreseen(smaller: Timing, larger: Timing, batch: int) -> float:
-    """The peak on the straight line through two others, which saves a computer from swapping."""
+    """Extrapolate the peak linearly from two others, which saves a computer from swapping."""
     slope = (larger.peak - smaller.peak) / (larger.batch - smaller.batch)
     return larger.peak + slope * (batch - larger.batch)
 
 
 class _Process:
-    """An arm in its process, which ends with the block; one that is killed for want of memory is started again."""
+    """An arm in its process, which ends with the block; one that is killed because memory ran out is started again."""
 
     def __init__(self, method: Method, config: TrainConfig, dataset: Dataset, folder: Path) -> None:
         self.method = method
@@ -212,7 +212,7 @@ class _Process:
             self._process.join()
 
     def timed(self, batch: int, steps: int) -> Timing | None:
-        """As `models.training.speed_arm.Arm.timed`."""
+        """Return the time steps, as `models.training.speed_arm.Arm.timed`."""
         try:
             timing: Timing | None = self._ask((batch, steps))
         except EOFError:
@@ -221,7 +221,7 @@ class _Process:
         return timing
 
     def size(self) -> Size:
-        """As `models.training.speed_arm.Arm.size`."""
+        """Return the size, as `models.training.speed_arm.Arm.size`."""
         size: Size = self._ask(None)
         return size
 
@@ -236,7 +236,7 @@ class _Process:
         except EOFError:
             raise MissingError(
                 f"{self.method}: the process ended while loading (exit code {self._process.exitcode}), most likely "
-                "for want of memory; use a smaller checkpoint, or a machine with more"
+                "because memory ran out; use a smaller checkpoint, or a machine with more memory"
             ) from None
 
     def _ask(self, question: tuple[int, int] | None) -> Any:

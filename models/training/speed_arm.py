@@ -1,4 +1,4 @@
-"""One arm of a comparison of speed, LoRA or full fine-tuning, in a process of its own that does steps when asked."""
+"""One arm of a comparison of speed, LoRA or full fine-tuning, in a process of its own that does steps on request."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 Method = Literal["lora", "full"]
 METHODS: tuple[Method, ...] = ("lora", "full")
 WARM_UP = 2  # steps after a change of batch, of which the first allocates the optimizer's state
-_STILL = 1e-12  # learning rate: the steps cost what they cost, and nothing diverges
+_STILL = 1e-12  # learning rate: steps take their usual time, and nothing diverges
 
 
 @dataclass(frozen=True)
 class Size:
-    """What an arm trains. ``optimizer`` is in bytes: AdamW's moments and, where they are kept, averaged weights."""
+    """What an arm trains. ``optimizer`` is in bytes: AdamW's moments and, if they are kept, averaged weights."""
 
     trainable: int
     parameters: int
@@ -40,11 +40,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Timing:
-    """Steps of one batch.
+    """Timed steps of one batch.
 
     Attributes:
         seconds: of each step.
-        peak: most bytes in use meanwhile, of the device or the process.
+        peak: most bytes in use meanwhile, on the device or by the process.
     """
 
     batch: int
@@ -53,22 +53,22 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Seconds of a step."""
+        """Seconds per step."""
         return statistics.median(self.seconds)
 
     @property
     def rate(self) -> float:
-        """Examples in a second."""
+        """Examples per second."""
         return self.batch / self.median
 
     @property
     def highest_rate(self) -> float:
-        """Examples in a second of the fastest step, which whatever else the machine does disturbed least."""
+        """Examples per second of the fastest step, which other load on the machine disturbed least."""
         return self.batch / min(self.seconds)
 
 
 def arm_config(config: TrainConfig, method: Method) -> TrainConfig:
-    """The configuration of one arm: whatever is not the method is the same for both."""
+    """Return the configuration of one arm: everything but the method is the same for both."""
     still = config.optimizer.model_copy(update={"lr": _STILL})
     ema = config.ema if method == "full" else None
     return config.model_copy(update={"method": method, "optimizer": still, "accumulation": 1, "ema": ema})
@@ -77,9 +77,9 @@ def arm_config(config: TrainConfig, method: Method) -> TrainConfig:
 def serve(connection: Connection, config: TrainConfig, dataset: Dataset, folder: Path) -> None:
     """Answer to (batch, steps) with a `Timing`, or None where they do not fit; to None with a `Size`; until closed.
 
-    Once the arm is ready, it says what it runs on. One of our errors is sent in place of an answer.
+    Once the arm is ready, it sends the name of its device. An error of tunebench's own is sent in place of an answer.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides
     if (parent := parent_process()) is not None:
         end_with_pipe(parent.sentinel)  # encoding a dataset may take hours
     try:
@@ -127,11 +127,11 @@ class Arm:
 
     @property
     def device(self) -> str:
-        """What the steps are computed on."""
+        """Return what the steps are computed on."""
         return str(self._device)
 
     def timed(self, batch: int, steps: int) -> Timing | None:
-        """Do so many steps with passes of so many examples; None where they do not fit into memory."""
+        """Do so many steps with passes of so many examples; return None if they do not fit into memory."""
         self._wake()
         try:
             if self._optimization is None or batch != self._optimization.share:
@@ -148,7 +148,7 @@ class Arm:
             self._rest()
 
     def size(self) -> Size:
-        """What is trained, and how much memory its optimizer needs; after the first steps."""
+        """Return what is trained, and how much memory its optimizer needs; after the first steps."""
         parameters = sum(weight.numel() for weight in self._trainee.network.parameters())
         trainable = sum(weight.numel() for weight in self._weights.values())
         averages = self._ema.average.values() if self._ema is not None else ()

@@ -1,4 +1,4 @@
-"""A comparison of speed as a table, and as JSON, beside what has been published."""
+"""A comparison of speed as a table, and as JSON, beside published figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED = {
 
 
 def report(comparison: SpeedComparison) -> dict[str, Any]:
-    """The comparison as plain values. Ratios are how many times better LoRA is: faster, or smaller."""
+    """Return the comparison as plain values. Ratios say how many times better LoRA is: faster, or smaller."""
     arms = {method: _arm(comparison, arm) for method, arm in comparison.arms.items()}
     lora, full = (arms[method] for method in METHODS)
 
@@ -50,7 +50,7 @@ def report(comparison: SpeedComparison) -> dict[str, Any]:
 
 
 def table(comparison: SpeedComparison, layout: Layout | None = None) -> str:
-    """The comparison for a terminal, a pipe or a text file."""
+    """Render the comparison for a terminal, a pipe or a text file."""
     told = report(comparison)
     arms, ratios = told["arms"], told["ratios"]
     limit = comparison.limit

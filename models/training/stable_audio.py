@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from models.training.base import Condition
     from models.training.latent_files import StoredLatent
 
-CHUNK = 256  # latent frames that are encoded at once: 12 s as published, 1.4 GB
+CHUNK = 256  # latent frames encoded at a time: 12 s as published, 1.4 GB
 
 
 class StableAudioTrainee(Trainee):
-    """Stable Audio Open and its kind, opened for training.
+    """Stable Audio Open and similar checkpoints, opened for training.
 
     Velocity objective at t uniform in (0, 1). Conditioned on T5's states of the caption, on the second at which the
     crop starts, and on the seconds of the whole example; where the condition is dropped, the transformer attends to
@@ -68,7 +68,7 @@ class StableAudioTrainee(Trainee):
         self._timing = pipeline.projection_model
         self._tokenizer = pipeline.tokenizer
         self._encoders = pipeline
-        pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
+        pipeline.transformer = None  # adapters are put into the network, and must not be visible through the pipeline
 
     def encode(self, audio: Audio) -> Latent:
         return oobleck_latent(self._encoders.vae, audio, self._latent_channels)
@@ -77,7 +77,7 @@ class StableAudioTrainee(Trainee):
         return taken(stored, self._latent_channels, self.rate, self._hop)
 
     def condition(self, caption: str) -> Condition:
-        """``text``: T5's states of the caption's tokens, shape (1, tokens, dimension); padding is left out."""
+        """Encode ``text``: T5's states of the caption's tokens, shape (1, tokens, dimension); padding is left out."""
         pipeline = self._encoders
         tokens = pipeline.tokenizer(caption, truncation=True, max_length=self._tokens).input_ids
         with torch.no_grad(), quiet_libraries():
@@ -88,7 +88,7 @@ class StableAudioTrainee(Trainee):
         return unread_tokens(self._tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """``text``, shape (batch, tokens, dimension): zeros follow each caption up to the tokenizer's length."""
+        """Join ``text``, shape (batch, tokens, dimension), padded with zeros to the tokenizer's length."""
         states = [condition["text"] for condition in conditions]
         return {
             "text": torch.cat([torch.nn.functional.pad(s, (0, 0, 0, self._tokens - s.shape[1])) for s in states]),
@@ -120,7 +120,7 @@ class StableAudioTrainee(Trainee):
             self._encoders.text_encoder.to(device)
 
     def _conditioning(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the transformer attends to and its global condition.
+        """Compute what the transformer attends to and its global condition.
 
         Shapes (batch, tokens + 2, dimension) and (batch, 1, 2 · dimension).
         """
@@ -132,7 +132,7 @@ class StableAudioTrainee(Trainee):
 
 
 def oobleck_latent(vae: Any, audio: Audio, channels: int) -> Latent:
-    """The posterior that Oobleck's encoder gives of a whole file, encoded in windows.
+    """Encode the posterior that Oobleck's encoder gives for a whole file, in windows.
 
     Args:
         vae: an ``AutoencoderOobleck``.
@@ -155,14 +155,14 @@ def oobleck_latent(vae: Any, audio: Audio, channels: int) -> Latent:
 
 
 def taken(stored: StoredLatent, channels: int, rate: int, hop: int) -> Latent:
-    """What the publisher's tools drew from a posterior: there is no deviation to draw from again.
+    """Return what the publisher's tools drew from a posterior: it has no deviation to draw from again.
 
     Args:
         stored: as it was written.
         channels, rate, hop: of the checkpoint's autoencoder; Hz, and samples for each latent frame.
 
     Raises:
-        UsageError: it is of another autoencoder.
+        UsageError: it is from another autoencoder.
     """
     found, own = (len(stored.values), stored.rate or rate), (channels, rate)
     frames, samples = stored.encoded or (1, hop)
@@ -177,7 +177,7 @@ def taken(stored: StoredLatent, channels: int, rate: int, hop: int) -> Latent:
 
 
 def encoder_reach(ratios: Sequence[int]) -> int:
-    """Latent frames beyond one frame's own samples that the Oobleck encoder's output at that frame can depend on.
+    """Compute how many latent frames beyond a frame's own samples the Oobleck encoder's output there can depend on.
 
     The encoder is a convolution of width 7, then for each downsampling ratio r three residual units of width 7 with
     dilations 1, 3 and 9 and a convolution of width 2r and stride r, then another one of width 3.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from models.training.base import Condition
     from models.training.latent_files import StoredLatent
 
-CHUNK = 256  # latent frames that are encoded at once: 24 s as published; the attention's mask grows with the square
+CHUNK = 256  # latent frames encoded at a time: 24 s as published; the attention's mask grows with the square
 
 
 class StableAudio3Trainee(Trainee):
@@ -43,11 +43,11 @@ class StableAudio3Trainee(Trainee):
     Rectified flow, at times as the publisher's trainer draws them: a truncated logistic-normal distribution, shifted
     towards noise for long music. Conditioned on T5Gemma's states of the caption and on the whole seconds of the
     example; where the condition is dropped, the transformer attends to zeros and keeps its global condition. Crops have
-    their real length, and are told that of all of their example, as there.
+    their real length; the condition has the length of their whole example, as in the publisher's trainer.
 
     The publisher's trainer also fills gaps in music (inpainting), pairs music and noise within a batch by optimal
-    transport, and adapts the embedding of the length. Here the network is trained on what it is asked for, music from a
-    text, and a step depends neither on the number of processes nor on what shares its batch.
+    transport, and adapts the embedding of the length. Here the network is only trained to generate music from a text,
+    and a step depends neither on the number of processes nor on the other examples of its batch.
 
     Args:
         folder: a whole checkpoint.
@@ -68,8 +68,8 @@ class StableAudio3Trainee(Trainee):
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         if pipeline.scheduler.config.get("stochastic_sampling"):
             raise UsageError(
-                f"{folder}: a distilled checkpoint, which has no objective to be trained further by; train its base, "
-                "whose adapters play on the distilled one, too"
+                f"{folder}: a distilled checkpoint has no training objective; train its base, whose adapters also work "
+                "on the distilled one"
             )
         vae, transformer = pipeline.vae, pipeline.transformer
         for part in (vae, pipeline.text_encoder, pipeline.duration_embedder):
@@ -86,14 +86,14 @@ class StableAudio3Trainee(Trainee):
         self._duration = pipeline.duration_embedder
         self._tokenizer = pipeline.tokenizer
         self._encoders = pipeline
-        pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
+        pipeline.transformer = None  # adapters are put into the network, and must not be visible through the pipeline
 
     def time(self, quantile: float, seconds: float) -> float:
         frames = math.ceil(int(math.ceil(seconds) * self.rate) / self._hop)
         return shifted_time(truncated_logistic_normal(quantile), frames)
 
     def encode(self, audio: Audio) -> Latent:
-        """Without a deviation: SAME encodes into one latent, not into a distribution."""
+        """Encode a file, without a deviation: SAME encodes into one latent, not into a distribution."""
         samples = torch.from_numpy(padded(fitted(audio, self.rate, self.channels), self._hop))[None]
         vae, hop = self._encoders.vae, self._hop
 
@@ -109,7 +109,8 @@ class StableAudio3Trainee(Trainee):
         return taken(stored, self._latent_channels, self.rate, self._hop)
 
     def condition(self, caption: str) -> Condition:
-        """``text``: T5Gemma's states of the caption's tokens, shape (1, tokens, dimension); padding is left out."""
+        """Encode ``text``: T5Gemma's states of the caption's tokens, shape (1, tokens, dimension); padding is left
+        out."""
         pipeline = self._encoders
         with torch.no_grad(), quiet_libraries():
             states, mask = pipeline.encode_prompt(caption, pipeline.text_encoder.device, 1)
@@ -119,7 +120,8 @@ class StableAudio3Trainee(Trainee):
         return unread_tokens(self._tokenizer, caption, TEXT_TOKENS)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """``text``, shape (batch, tokens, dimension), padded as by the pipeline, and its ``mask`` (batch, tokens)."""
+        """Join ``text``, shape (batch, tokens, dimension), padded as by the pipeline, and its ``mask`` (batch,
+        tokens)."""
         states = [condition["text"] for condition in conditions]
         left = self._tokenizer.padding_side == "left"
         text = torch.zeros((len(states), self._tokens, states[0].shape[2]))
@@ -150,7 +152,7 @@ class StableAudio3Trainee(Trainee):
             self._encoders.text_encoder.to(device)
 
     def _conditioning(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What the transformer attends to, where that is no padding, and the length's embedding.
+        """Compute what the transformer attends to, where that is no padding, and the length's embedding.
 
         Shapes (batch, tokens + 1, dimension), (batch, tokens + 1) and (batch, dimension).
         """
@@ -158,5 +160,5 @@ class StableAudio3Trainee(Trainee):
             duration = self._duration(batch.totals.float().ceil())
         attended = torch.cat([batch.condition["text"], duration.unsqueeze(1)], dim=1)
         mask = torch.nn.functional.pad(batch.condition["mask"], (0, 1), value=True)
-        # What is dropped is nothing at all, not what the network has learnt to read for padding.
+        # A dropped condition is nothing at all, not what the network has learned to read for padding.
         return without(attended, batch.dropped), mask | batch.dropped[:, None], duration

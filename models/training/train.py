@@ -1,4 +1,4 @@
-"""The way through a training: from a configuration to a folder with what was trained."""
+"""The course of a training: from a configuration to a folder with the result."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
 
 def train(config: TrainConfig, out: StrPath, progress: ProgressOption = None) -> Trained:
-    """Train, or go on with a training that was interrupted, and write what was trained into ``out``.
+    """Train, or resume a training that was interrupted, and write the result into ``out``.
 
-    The same configuration and folder resume from the last checkpoint, with the same numbers as if nothing had
-    happened; a finished training is left as it is. Under ``accelerate launch`` every process calls this.
+    The same configuration and folder resume from the last checkpoint, with the same numbers as without an
+    interruption; a finished training is left as it is. Under ``accelerate launch`` every process calls this.
 
     Args:
         config: what to train.
-        out: the training's folder, made if need be.
-        progress: told of steps, and every few seconds of loss, epochs per hour and memory.
+        out: the training's folder, created if need be.
+        progress: gets steps, and every few seconds loss, epochs per hour and memory.
 
     Raises:
-        UsageError: settings that are impossible, or not those of the folder's checkpoints; a loss that is not finite.
-        MissingError: weights or software that are not here; not enough memory, or a full disk.
+        UsageError: settings are impossible, or differ from those of the folder's checkpoints; or a loss is not finite.
+        MissingError: weights or software are missing; memory is not sufficient, or a disk is full.
         DataError: unusable data, or a split that leaks.
-        KeyboardInterrupt: after SIGINT or SIGTERM, once the step that was under way is done and saved.
+        KeyboardInterrupt: after SIGINT or SIGTERM, once the current step is done and saved.
     """
     out = Path(out)
     if (done := finished(config, out)) is not None:
         with shown(progress) as told:
-            told.note(f"{out}: this training was finished before; whatever changed since, it is left as it is")
+            told.note(f"{out}: this training is finished already; it is left as it is, whatever has changed since")
         return done
     accelerator = accelerate(config)
     with ExitStack() as stack:
@@ -63,7 +63,7 @@ def train(config: TrainConfig, out: StrPath, progress: ProgressOption = None) ->
 
 
 def _refuse(config: TrainConfig, trainee: Trainee, accelerator: Accelerator) -> None:
-    """Find settings that cannot be before hours are spent on reading and encoding a large dataset."""
+    """Find impossible settings before hours are spent on reading and encoding a large dataset."""
     from models.training.sample_clips import ClipSampler
 
     share(config.batch, accelerator.num_processes)

@@ -1,4 +1,4 @@
-"""A training under way: steps, what is looked at between them, and what is kept to go on from."""
+"""A running training: its steps, what happens between them, and what is saved to resume from."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _SECONDS_BETWEEN_NOTES = 10.0
 
 
 class Trainer:
-    """A training under way: everything that changes from step to step, and where it is kept.
+    """A running training: everything that changes from step to step, and where it is saved.
 
     Args:
-        trainee: on its device, still as it was published; what is trained is put into it.
+        trainee: on its device, still as published; what is trained is put into it.
         cache: latents and conditions of the dataset.
     """
 
@@ -69,9 +69,7 @@ class Trainer:
         self.ema = Ema(self.weights, config.ema) if config.ema is not None else None
         held_out = split.held_out
         if config.validation.patience and not held_out:
-            raise UsageError(
-                "validation.patience: nothing is held out to stop by; give data.validation, or leave it out"
-            )
+            raise UsageError("validation.patience needs held-out data to stop by; set data.validation, or leave it out")
         self.validation = Validation(trainee, cache, held_out, config, accelerator) if held_out else None
         self.listener = self._listener()
         self.history = History()
@@ -85,7 +83,7 @@ class Trainer:
         return self.history.step >= self.total or self.history.exhausted(self.config.validation.patience)
 
     def run(self) -> None:
-        """Do all steps that are left."""
+        """Do all remaining steps."""
         self.restore()
         self.progress.begin("training", self.total, self.history.step)
         self.network.train()
@@ -183,7 +181,7 @@ class Trainer:
         if self.ema is not None:
             tables["ema"] = self.ema.average
             state["ema_updates"] = self.ema.updates
-        # Where the data stands follows from the step, as all that is drawn does.
+        # The position in the data follows from the step, as all draws do.
         everything = {"identity": self.identity, "optimization": state, "history": self.history.as_json()}
         if self.accelerator.is_main_process:
             checkpoint.write(self.checkpoints, self.history.step, tables, everything)
@@ -194,7 +192,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def restore(self) -> None:
-        """Go on from the last checkpoint that is whole, if there is one.
+        """Resume from the last intact checkpoint, if there is one.
 
         Raises:
             UsageError: it is of another base, other data or other settings.
@@ -210,7 +208,7 @@ class Trainer:
             self.ema.restore(found.tables["ema"], state["ema_updates"])
 
     def keep_best(self) -> None:
-        """Leave in the network what the training is for: the best weights of the validation, or else the last."""
+        """Leave in the network the result of the training: the best weights of the validation, or else the last."""
         if self.history.best_step is not None:
             path = checkpoint.path_of(self.out / "best", self.history.best_step)
             try:
@@ -223,7 +221,7 @@ class Trainer:
             self._set(dict(self.ema.average))
 
     def card(self) -> Card:
-        """The card of the training as it stands."""
+        """Return the current card of the training."""
         history = self.history
         card = describe(
             self.config,
@@ -258,7 +256,7 @@ class Trainer:
         return ClipSampler(self.config, self.trainee, self.progress)
 
     def _anybody(self, asked: bool) -> bool:
-        """Whether any process was asked: all of them stop after the same step."""
+        """Return whether any process was interrupted: then all of them stop after the same step."""
         import torch
 
         flag = torch.tensor(float(asked), device=self.accelerator.device)
@@ -276,7 +274,7 @@ class Trainer:
         last = max(checkpoint.checkpoints(self.checkpoints), default=None)
         if last is None:
             return "there is no checkpoint yet"
-        return f"the last good checkpoint is {last}; other settings need another folder, by --out"
+        return f"the last good checkpoint is {last}; with other settings, name another folder with --out"
 
     def _epochs(self) -> float:
         return self.history.step * self.batches.step_size / len(self.batches.examples)

@@ -1,4 +1,4 @@
-"""The loss on held-out music at fixed diffusion times, with fixed crops and noise, so that only the network differs."""
+"""The loss on held-out music at fixed diffusion times, with fixed crops and noise, so that only the network varies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ValidationLosses:
 
     Attributes:
         loss: mean over examples and diffusion times.
-        by_time: mean over examples at each time; at the first alone where the objective has none.
+        by_time: mean over examples at each time; at the first one only if the objective does not depend on time.
     """
 
     step: int
@@ -37,12 +37,13 @@ class ValidationLosses:
 
 
 class Validation:
-    """Held-out examples with all that is random about them drawn once and for all.
+    """Held-out examples with everything random about them drawn once.
 
-    Of more than ``validation.most`` examples so many are chosen at random. Their conditions are never dropped.
+    If there are more than ``validation.most`` examples, that many are chosen at random. Their conditions are never
+    dropped.
 
     Attributes:
-        examples: those that are judged by.
+        examples: those that are used.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Validation:
         chosen = sorted(generator(config.seed, "validation").permutation(len(examples))[:most])
         self.examples = [examples[index] for index in chosen]
         lengths = [crop_frames(cache.latent(example).mean.shape[1], trainee, config) for example in self.examples]
-        # Only examples of the same length share a pass: none is judged on less than all that it has.
+        # Only examples of the same length share a pass: each is judged on its full length.
         self._passes: list[list[int]] = []
         for place in sorted(range(most), key=lambda place: lengths[place]):
             last = self._passes[-1] if self._passes else []
@@ -70,7 +71,8 @@ class Validation:
         self._times = config.validation.times if trainee.timed else config.validation.times[:1]
 
     def judge(self, network: Any, step: int) -> ValidationLosses:
-        """The losses of a network; it is left as it was. With several processes, all take part and get the same."""
+        """Compute the losses of a network, which stays unchanged. With several processes, all take part and get the
+        same."""
         import torch
         from accelerate.utils import gather_object
 
@@ -91,7 +93,7 @@ class Validation:
         return ValidationLosses(step, float(means.mean()), by_time)
 
     def _losses(self, network: Any, places: list[int]) -> dict[int, list[float]]:
-        """The losses of each example at each time; in halves where memory does not suffice."""
+        """Compute the losses of each example at each time; in halves where memory is not sufficient."""
         try:
             columns = [self._losses_at(network, places, number) for number in range(len(self._times))]
             return {place: [column[i] for column in columns] for i, place in enumerate(places)}

@@ -29,7 +29,7 @@ PEFT_WEIGHTS = "adapter_model.safetensors"
 _PEFT_PREFIX = "base_model.model."  # how peft names the network inside its wrapper
 _WEIGHTS = re.compile(r"\.(safetensors|bin|pt|ckpt)(\.index\.json)?$")
 _TEXTS = (".json", ".txt", ".md")
-# Of bases whose publisher's trainer has a format of its own: the file's name, and what makes it of a network.
+# For bases whose publisher's trainer has its own format: the file's name, and the function that writes a network's.
 OWN_FORMATS = {"stable-audio-3": (stable_audio_3_adapter.FILE, stable_audio_3_adapter.own_file)}
 
 
@@ -38,8 +38,8 @@ def save_adapter(network: torch.nn.Module, folder: Path, card: Card) -> None:
 
     ``adapter_model.safetensors`` with ``adapter_config.json`` is what peft's ``save_pretrained`` writes, and
     ``pytorch_lora_weights.safetensors`` what diffusers' ``save_lora_adapter`` does; both hold the same factors, in
-    float32, and the same settings, the base's name among them. Where the base's publisher has a format of its own, a
-    file of that lies beside them (`OWN_FORMATS`). The folder appears whole, or not at all.
+    float32, and the same settings, including the base's name. If the base's publisher has its own format, a
+    file in that format is written beside them (`OWN_FORMATS`). The folder appears whole, or not at all.
 
     Args:
         network: the transformer or UNet itself.
@@ -80,7 +80,7 @@ def save_checkpoint(
         network: the tuned transformer or UNet, without adapters; saved in the precision that it has.
         base: the folder of the checkpoint that it is a tuning of.
         folder: replaced if it exists.
-        card: of the training; None where nothing is known of it.
+        card: of the training; None if nothing is known about it.
         beside: further parts that were tuned, by their names in the pipeline.
     """
     from bench.quiet import quiet_libraries
@@ -104,17 +104,17 @@ def save_checkpoint(
             else:
                 with quiet_libraries():
                     part.save_pretrained(whole / own, safe_serialization=True)
-            # The network's own, but for the base's path in it: what was trained twice shall have one identity.
+            # The network's own, except for the base's path in it: equal results shall have one identity.
             shutil.copyfile(base / own / "config.json", whole / own / "config.json")
         if card is not None:
             write_card(whole, card)
 
 
 def part_name(base: Path) -> str:
-    """The network that is tuned, as a pipeline's folder names it: ``transformer`` or ``unet``.
+    """Return the name of the tuned network in a pipeline's folder: ``transformer`` or ``unet``.
 
     Raises:
-        UsageError: the folder is no pipeline that has one.
+        UsageError: the folder is not a pipeline that has one.
     """
     index = base / "model_index.json"
     parts = read_object(index) if index.is_file() else {}
@@ -126,7 +126,7 @@ def part_name(base: Path) -> str:
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of ``folder`` once the body has ended without an error."""
+    """Yield an empty folder to fill, which replaces ``folder`` once the body has ended without an error."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     for left in (part, old):
@@ -150,7 +150,7 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def _settings(network: Any, base: Mapping[str, str]) -> dict[str, Any]:
-    """The adapter's configuration as peft writes it: with the base, and how to find the network's class."""
+    """Return the adapter's configuration as peft writes it: with the base, and how to find the network's class."""
     config: dict[str, Any] = network.peft_config["default"].to_dict()
     settings: dict[str, Any] = {n: sorted(value) if isinstance(value, set) else value for n, value in config.items()}
     for name in ("peft_type", "task_type"):
@@ -167,7 +167,7 @@ def _settings(network: Any, base: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Texts are copied, so that whoever edits one does not edit the base's."""
+    """Link a file, or copy a text, so that editing it does not edit the base's."""
     source = source.resolve()  # the hub's cache is made of links
     if source.suffix not in _TEXTS:
         try:
@@ -184,6 +184,6 @@ def _flush(file: Path) -> None:
 
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write ``card.json`` and, in words, ``README.md``; a reader sees either the whole of a file or the one before."""
+    """Write ``card.json`` and, in words, ``README.md``; a reader sees either the whole new file or the one before."""
     replace_file(folder / CARD, card.as_json())
     replace_file(folder / "README.md", page(card))

@@ -12,12 +12,12 @@ PART = "decoder"
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a checkpoint is one of transformers, and no pipeline's folder."""
+    """Return whether a checkpoint is one of transformers, and not a pipeline's folder."""
     return not (folder / "model_index.json").is_file()
 
 
 def tuned_part(folder: Path) -> Any:
-    """The decoder of a checkpoint, in float32.
+    """Load the decoder of a checkpoint, in float32.
 
     Raises:
         DataError: the checkpoint is damaged, as `bench.network_weights.load_network`.
@@ -31,7 +31,7 @@ def save_whole(network: Any, base: Path, folder: Path) -> None:
     Args:
         network: the decoder, without adapters.
         base: the checkpoint that it is a tuning of.
-        folder: where to.
+        folder: the folder to write into.
     """
     model = _opened(base)
     setattr(model, PART, network)

@@ -102,8 +102,8 @@ def test_every_layer_in_the_transformer_as_loraw_adapts_them(stable_audio_folder
         ("to_q", "transformer_blocks.0.attn1.to_q"),  # the end of a name, as in a list
         (r"transformer_blocks\.0\.attn1\.to_kq", "transformer_blocks.0.attn1.to_k"),
         ("transformer_blocks", "transformer_blocks.0"),  # what is no layer
-        ("(to_q", "not a regular expression"),
-        (r"(\w|\w\w|\.|\w\.)+[\da-c]{3}", "takes more than"),  # would go on for ever
+        ("(to_q", "'(to_q'"),
+        (r"(\w|\w\w|\.|\w\.)+[\da-c]{3}", " 1 s;"),  # would go on for ever
         (["to_q", "to_queue"], "to_queue"),
         ([""], "nothing"),
     ],

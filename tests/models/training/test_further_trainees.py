@@ -482,7 +482,7 @@ def test_a_base_whose_codec_gives_other_codebooks_is_refused(room: Path, tmp_pat
     trainee = open_trainee(
         parse_train_config({**content(tmp_path, "other"), "base": {"kind": "musicgen", "checkpoint": str(folder)}})
     )
-    with pytest.raises(UsageError, match="2 codebooks and its decoder takes 4"):
+    with pytest.raises(UsageError, match=r"\b2 codebooks .*\b4\b"):
         trainee.encode(Audio(np.zeros((1, 8000), np.float32), 8000))
 
 

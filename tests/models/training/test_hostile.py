@@ -69,10 +69,10 @@ class Told(Silent):
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"lora": {"targets": ["to_q", "to_queue"]}}, r"lora\.targets: no layer .* is called to_queue; .*to_out\.0, to_q"),
-    ({"lora": {"targets": [""]}}, r"lora\.targets: no layer .* is called nothing"),
-    ({"crop": 1e-4}, r"crop: 0\.0001 s is shorter than a latent frame of this base, 0\.064 s"),
-    ({"validation": {"clips": {"every": 1, "metrics": ["fad"]}}}, r"validation\.clips\.metrics: 'fad' compares sets"),
+    ({"lora": {"targets": ["to_q", "to_queue"]}}, r"lora\.targets: .* to_queue; .*to_out\.0, to_q"),
+    ({"lora": {"targets": [""]}}, r"lora\.targets: .* nothing; .*to_q"),
+    ({"crop": 1e-4}, r"crop: 0\.0001 s .*\b0\.064 s"),
+    ({"validation": {"clips": {"every": 1, "metrics": ["fad"]}}}, r"validation\.clips\.metrics: 'fad'"),
     ({"validation": {"clips": {"every": 1, "duration": 1e4}}}, r"validation\.clips\.duration: 10000 s"),
 ]
 
@@ -87,19 +87,19 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_read(
 
 
 def test_stopping_early_needs_something_to_stop_by(room: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"validation\.patience: nothing is held out to stop by"):
+    with pytest.raises(UsageError, match=r"validation\.patience.*data\.validation"):
         train(config(room, validation={"patience": 2}), tmp_path / "out")
 
 
 def test_clips_need_a_seed(room: Path) -> None:
-    with pytest.raises(UsageError, match=r"validation\.clips\.seeds: .* at least 1 item"):
+    with pytest.raises(UsageError, match=r"validation\.clips\.seeds: .*\b1 item"):
         config(room, validation={"clips": {"seeds": []}})
 
 
 def test_a_refused_training_leaves_the_folder_as_it_is(room: Path, tmp_path: Path) -> None:
     train(config(room), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(UsageError, match=r"settings\.lora\.rank was 2 and is now 3; set it back"):
+    with pytest.raises(UsageError, match=r"settings\.lora\.rank .*\b2\b.*\b3;.*--out"):
         train(config(room, lora={"rank": 3}), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -107,14 +107,14 @@ def test_a_refused_training_leaves_the_folder_as_it_is(room: Path, tmp_path: Pat
 def test_a_finished_training_says_so(room: Path, tmp_path: Path) -> None:
     told = Told()
     made = train(config(room), tmp_path, told)
-    assert not any("finished before" in note for note in told.notes)
+    assert not any("finished already" in note for note in told.notes)
     assert train(config(room), tmp_path, told) == made
-    assert "this training was finished before" in told.notes[-1]
+    assert str(tmp_path) in told.notes[-1] and "finished already" in told.notes[-1]
 
 
 def test_a_divergence_says_how_to_go_on(room: Path, tmp_path: Path) -> None:
     wild = config(room, steps=9, optimizer={"lr": 1e9}, checkpoint={"every": 1}, schedule={"warmup": 1})
-    with pytest.raises(UsageError, match=r"lower optimizer\.lr.*the last good checkpoint is .*; other settings need"):
+    with pytest.raises(UsageError, match=r"optimizer\.lr.*step-0000000\d;.*--out"):
         train(wild, tmp_path)
 
 
@@ -160,5 +160,5 @@ def test_a_full_disk_is_told_of_by_the_curves_themselves(tmp_path: Path) -> None
 def test_times_of_musiccaps_are_finite(tmp_path: Path) -> None:
     (tmp_path / "abcdefghijk.wav").touch()
     (tmp_path / "list.csv").write_text("ytid,start_s,end_s,caption,is_audioset_eval\nabcdefghijk,nan,40,a tune,False\n")
-    with pytest.raises(DataError, match=r"line 2: start_s is .*, must be a number of seconds"):
+    with pytest.raises(DataError, match=r"list\.csv: line 2: start_s .*'nan'"):
         list_musiccaps(tmp_path / "list.csv", tmp_path)

@@ -300,12 +300,12 @@ def test_half_precision_freezes_a_half_precision_base_below_a_float32_adapter(ro
 
 def test_targets_that_no_layer_has_are_refused(room: Path) -> None:
     wanted = config(room, lora={"targets": ["to_queue"]})
-    with pytest.raises(UsageError, match=r"no layer of the network is called to_queue; its linear layers are .*to_q"):
+    with pytest.raises(UsageError, match=r"lora\.targets: .*to_queue; .*to_q\b"):
         prepare(open_trainee(wanted), wanted)
 
 
 def test_float16_is_for_cuda(room: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="fp16 is for cuda"):
+    with pytest.raises(UsageError, match=r"fp16.*cpu"):
         train(config(room, precision="fp16"), tmp_path)
 
 
@@ -393,7 +393,7 @@ def test_out_of_memory_cuts_passes_and_keeps_the_gradients(room: Path, tmp_path:
     assert read(max(checkpoints(tmp_path / "narrow" / "checkpoints"))).state["optimization"]["at_once"] == 2
     hopeless = training(room, tmp_path / "hopeless", config(room, data={"path": str(room / "data"), "validation": 0}))
     hopeless.network.register_forward_pre_hook(Narrow(0), with_kwargs=True)
-    with pytest.raises(MissingError, match="a single example does not fit into the memory of cpu; set a shorter crop"):
+    with pytest.raises(MissingError, match=r"single example.* cpu; .*crop"):
         hopeless.run()
 
 
@@ -407,9 +407,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_names_what_is_left(room
                 next(iter(run.weights.values())).data.fill_(math.inf)
 
     run.progress = Ruin()
-    with pytest.raises(
-        UsageError, match=r"step 6: the loss is nan; lower optimizer\.lr.*checkpoint is .*step-00000004"
-    ):
+    with pytest.raises(UsageError, match=r"step 6: .*\bnan\b.*optimizer\.lr.*step-00000004"):
         run.run()
     found = read(max(checkpoints(tmp_path / "checkpoints")))
     assert found.step == 4 and all(bool(value.isfinite().all()) for value in found.tables["weights"].values())
@@ -417,11 +415,11 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_names_what_is_left(room
 
 def test_weights_that_are_not_finite_are_not_saved(room: Path, tmp_path: Path) -> None:
     wanted = config(room, optimizer={"lr": 1e37}, checkpoint={"every": 1}, validation={"every": 1, "times": [0.5]})
-    with pytest.raises(UsageError, match=r"step 1: the validation loss is nan; lower optimizer\.lr; there is no check"):
+    with pytest.raises(UsageError, match=r"step 1: .*validation loss.*\bnan\b.*optimizer\.lr"):
         train(wanted, tmp_path)
     run = training(room, tmp_path, config(room))
     next(iter(run.weights.values())).data.fill_(math.inf)
-    with pytest.raises(UsageError, match="step 0: the weights are no longer finite"):
+    with pytest.raises(UsageError, match=r"step 0: .*weights.*finite"):
         run.save()
     assert not list(checkpoints(tmp_path / "checkpoints"))
 
@@ -527,7 +525,7 @@ def test_a_pass_that_cannot_be_shared_is_refused(room: Path, tmp_path: Path) -> 
 
     run = training(room, tmp_path, config(room, batch=5))
     two: Any = SimpleNamespace(num_processes=2)
-    with pytest.raises(UsageError, match="batch: 5 examples cannot be shared equally by 2 processes"):
+    with pytest.raises(UsageError, match=r"batch: 5 .*\b2 processes"):
         Optimization(run.trainee, run.weights, run.batches, run.config, two, run.total)
 
 

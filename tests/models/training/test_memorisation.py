@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,7 @@ def test_the_card_beside_a_rows_adapter_is_found_through_the_runs_configuration(
     try:
         (found,) = world.audit(models=["copies"])
         (adapter / "adapter_model.safetensors").unlink()
-        with pytest.raises(UsageError, match=r"holds none of .*--adapter-card"):
+        with pytest.raises(UsageError, match=rf"{re.escape(str(adapter))}.*--adapter-card"):
             world.audit()
     finally:
         frozen.write_text(kept)
@@ -278,11 +279,11 @@ class TestMistakes:
     """One line that says what is wrong and what to do."""
 
     def test_names_and_paths(self, world: World, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"no row 'copy' \(did you mean 'copies'\?\); it has honest, copies"):
+        with pytest.raises(UsageError, match=r"'copy'.*'copies'.* honest, copies"):
             world.audit(models=["copy"])
-        with pytest.raises(UsageError, match="no row 'sao'"):
+        with pytest.raises(UsageError, match="'sao'"):
             world.audit(base="sao")
-        with pytest.raises(UsageError, match=r"nowhere\.yaml: no such file"):
+        with pytest.raises(UsageError, match=r"nowhere\.yaml"):
             world.audit("nowhere.yaml")
         with pytest.raises(UsageError, match="nowhere"):
             world.audit("nowhere")
@@ -293,17 +294,17 @@ class TestMistakes:
         with pytest.raises(UsageError, match="clips"):
             world.audit(odd)
         odd.write_text("seed: -1\ndata: {path: composer}")
-        with pytest.raises(UsageError, match="seed is -1"):
+        with pytest.raises(UsageError, match=r"odd\.yaml: seed .*-1"):
             world.audit(odd)
 
     def test_nothing_to_compare_with(self, world: World, tmp_path: Path) -> None:
         elsewhere = world.card(tmp_path / "elsewhere", train=frozenset({"e" * 64}))
-        with pytest.raises(UsageError, match=r"none of the 1 recordings trained on, by the card in .*--data"):
+        with pytest.raises(UsageError, match=rf"\b1 recordings.*{re.escape(str(elsewhere))}.*--data"):
             world.audit(card=elsewhere)
         everything = tmp_path / "everything.yaml"
         content = yaml.safe_load(world.data.read_text())
         everything.write_text(yaml.safe_dump({"data": {**content["data"], "validation": 0}}))
-        with pytest.raises(UsageError, match=r"nothing of 'list.csv' is held out.*data\.validation"):
+        with pytest.raises(UsageError, match=r"'list\.csv'.*data\.validation"):
             world.audit(everything)
-        with pytest.raises(UsageError, match="nothing says what honest was trained on"):
+        with pytest.raises(UsageError, match=r"\bhonest\b"):
             world.audit(card=world.card(tmp_path / "adapter"), models=["honest"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -299,7 +300,10 @@ def test_other_objectives_are_refused(
     kind: str, changes: dict[str, object], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     folder = request.getfixturevalue(f"{kind.replace('-', '_')}_folder")
-    with pytest.raises(UsageError, match=r"scheduler says prediction_type .* use a checkpoint of that kind"):
+    with pytest.raises(
+        UsageError,
+        match=rf"{re.escape(str(tmp_path / 'other'))}.*prediction_type.*{'|'.join(map(str, changes.values()))}",
+    ):
         opened(kind, rescheduled(folder, tmp_path / "other", **changes))
 
 
@@ -311,14 +315,14 @@ def test_an_autoencoder_of_another_model_is_refused(stable_audio_folder: Path, t
         encoder_hidden_size=4, downsampling_ratios=[8, 8, 8], channel_multiples=[1, 1, 1], decoder_channels=4,
         decoder_input_channels=2, audio_channels=2, sampling_rate=8000,
     ).save_pretrained(tmp_path / "other" / "vae")  # fmt: skip
-    with pytest.raises(UsageError, match="encodes into 2 channels and its network takes 8"):
+    with pytest.raises(UsageError, match=r"\b2 channels .*\b8;"):
         opened("stable-audio", tmp_path / "other").encode(Audio(np.zeros((2, 8000), np.float32), 8000))
 
 
 def test_a_damaged_checkpoint_is_explained(audioldm_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(audioldm_folder, tmp_path / "damaged")
     (tmp_path / "damaged" / "unet" / "config.json").write_text("{}")
-    with pytest.raises(DataError, match="download it again"):
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "damaged"))):
         opened("audioldm", tmp_path / "damaged")
 
 

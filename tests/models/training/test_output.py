@@ -294,19 +294,19 @@ def test_merging_takes_adapters_of_others(folder: Path, tmp_path: Path) -> None:
 
 def test_merging_refuses(saved: SimpleNamespace, tmp_path: Path) -> None:
     other = tiny.make(saved.kind, tmp_path / "other", seed=1)
-    with pytest.raises(UsageError, match=r"not on this checkpoint|with weights"):
+    with pytest.raises(UsageError, match=re.escape(f"'{saved.path}'")):
         merge(saved.path, tmp_path / "out", checkpoint=str(other))
     settings = json.loads((saved.path / "adapter_config.json").read_text())
     moved = tmp_path / "moved"
     save_adapter(saved.network, moved, saved.card)
     # The folder that it names holds other weights by now: only the card knows.
     (moved / "adapter_config.json").write_text(json.dumps(settings | {"base_model_name_or_path": str(other)}))
-    with pytest.raises(UsageError, match=r"was trained on .* with weights"):
+    with pytest.raises(UsageError, match=rf"{re.escape(str(moved))}.* weights [0-9a-f]+.* weights [0-9a-f]+"):
         merge(moved, tmp_path / "out")
     (moved / "adapter_config.json").write_text(json.dumps(settings | {"base_model_name_or_path": None}))
     with pytest.raises(UsageError, match="--checkpoint"):
         merge(moved, tmp_path / "out")
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match=re.escape(f"'{other}'")):
         merge(saved.path, other)
     with pytest.raises(UsageError, match="finite"):
         merge(saved.path, tmp_path / "out", scale=-1.0)
@@ -350,9 +350,9 @@ def test_a_card_comes_back(saved: SimpleNamespace, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=message):
             read_card(tmp_path)
     (tmp_path / "card.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "card.json"))):
         read_card(tmp_path)
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="nowhere"):
         read_card(tmp_path / "nowhere")
 
 
@@ -378,7 +378,7 @@ def test_the_page_shows_what_was_written_letter_for_letter(saved: SimpleNamespac
 def test_the_page_says_how_it_did(saved: SimpleNamespace) -> None:
     said = page(saved.card).replace("\\", "")
     assert "2 for the base and 1 at step 2, -50.0 %" in said
-    assert "LoRA, rank 2, α 3, on" in said and "Licence: CC0-1.0." in said
+    assert "LoRA, rank 2, α 3, on" in said and "CC0-1.0" in said
     unjudged = replace(saved.card, losses=Losses(1.5))
     assert "No data was held out" in page(unjudged) and "1.5" in page(unjudged).replace("\\", "")
 
@@ -578,12 +578,12 @@ def test_listening_tells_why_there_is_no_value(folder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metrics": ["harmonic-acuracy"]}, "did you mean 'harmonic-accuracy'"),
-        ({"metrics": ["kad"]}, "compares sets of clips"),
+        ({"metrics": ["harmonic-acuracy"]}, "'harmonic-accuracy'"),
+        ({"metrics": ["kad"]}, r"validation\.clips\.metrics: 'kad'"),
         ({"suite": "nowhere"}, "nowhere"),
-        ({"params": {"stepps": 3}}, "did you mean 'steps'"),
-        ({"params": {"adapter": "x"}}, "'adapter' is that of the training"),
-        ({"duration": 600.0}, "makes at most"),
+        ({"params": {"stepps": 3}}, "'steps'"),
+        ({"params": {"adapter": "x"}}, r"validation\.clips\.params: 'adapter'"),
+        ({"duration": 600.0}, r"\b600 s "),
     ],
 )
 def test_listening_refuses_before_anything_is_trained(folder: Path, settings: dict[str, Any], message: str) -> None:

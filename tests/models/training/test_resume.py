@@ -212,7 +212,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
     out = tmp_path / "out"
     try:
-        with pytest.raises(MissingError, match=r"step-00000004 could not be written.*disk is full.*step-00000002"):
+        with pytest.raises(MissingError, match=r"step-00000004 .*step-00000002"):
             train(config(room, **PLAIN), out, Watcher(3, fill))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -253,12 +253,12 @@ def test_another_base_other_data_and_other_settings_are_refused(room: Path, tmp_
     refused: list[tuple[dict[str, Any], str]] = [
         (
             {"base": {"kind": "stable-audio", "checkpoint": str(room / "other")}},
-            r"base\.\w+ was \"[0-9a-f]+\" and is now",
+            r"base\.\w+ .*\"[0-9a-f]+\"",
         ),
-        ({"data": data}, r"data was \"[0-9a-f]+\" and is now \"[0-9a-f]+\""),
-        ({"lora": {"rank": 3}}, r"settings\.lora\.rank was 2 and is now 3"),
-        ({"seed": 1}, r"settings\.seed was 0 and is now 1"),
-        ({"steps": 1}, r"further than the 1 steps"),
+        ({"data": data}, r"\bdata .*\"[0-9a-f]+\".* \"[0-9a-f]+\""),
+        ({"lora": {"rank": 3}}, r"settings\.lora\.rank .*\b2\b.*\b3;"),
+        ({"seed": 1}, r"settings\.seed .*\b0\b.*\b1;"),
+        ({"steps": 1}, r"\b1 steps"),
     ]
     for settings, message in refused:
         with pytest.raises(UsageError, match=message):
@@ -280,7 +280,7 @@ def test_more_steps_extend_a_training_whose_rate_does_not_depend_on_them(room: P
     assert_same(tmp_path / "out", tmp_path / "whole")
     cosine = {"schedule": {"kind": "cosine"}, **settings}
     train(config(room, steps=2, **cosine), tmp_path / "cosine")
-    with pytest.raises(UsageError, match="steps in all was 2 and is now 4"):
+    with pytest.raises(UsageError, match=r"steps in all .*\b2\b.*\b4;"):
         train(config(room, steps=4, **cosine), tmp_path / "cosine")
 
 

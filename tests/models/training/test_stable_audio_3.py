@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,7 @@ def test_what_the_publishers_trainer_adapts_beside_the_network_is_merged_too(roo
 def test_an_adapter_of_the_base_plays_on_the_checkpoint_distilled_from_it(room: Path, trained: Path) -> None:
     with quiet_libraries():
         pipeline(0, distilled=True).save_pretrained(room / "fast")
-    with pytest.raises(UsageError, match="was trained on"):
+    with pytest.raises(UsageError, match=re.escape(str(trained))):
         clips(room / "fast", adapter=str(trained))
     tuned = clips(room / "fast", adapter=str(trained / FILE))
     assert max(np.abs(a - b).max() for a, b in zip(clips(room / "fast"), tuned, strict=True)) > 1e-4
