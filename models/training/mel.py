@@ -9,20 +9,20 @@ import torch
 from bench.contracts.audio import Samples
 from bench.mel import mel_filters
 
-FLOOR = 1e-5  # the quietest magnitude that is told from silence
+FLOOR = 1e-5  # magnitude below which everything counts as silence
 
 
 def window_length(rate: int, hop: int) -> int:
     """Return the samples in a window: 1024 at 16 kHz and a hop of 160, as published.
 
     That is the largest power of two within 64 ms, or, where hops are long, the first that holds three of them, so that
-    no sample is seen by the edges of windows alone.
+    no sample lies only at the edges of windows.
     """
     return max(1 << (max(1, rate * 64 // 1000).bit_length() - 1), 1 << (3 * hop - 1).bit_length())
 
 
 def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
-    """Natural logarithm of the mel magnitude spectrum, shape (frames, bands), float32.
+    """Compute the natural logarithm of the mel magnitude spectrum, shape (frames, bands), float32.
 
     The audio is reflected at both ends by half of what the window exceeds the hop; periodic Hann window; magnitudes,
     not powers; Slaney's mel scale with triangles of equal area from 0 Hz to half the rate.
@@ -46,5 +46,5 @@ def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def mel_matrix(rate: int, window: int, bands: int) -> torch.Tensor:
-    """Weights of each frequency in each band, shape (bands, window / 2 + 1)."""
+    """Return the weights of each frequency in each band, shape (bands, window / 2 + 1)."""
     return torch.from_numpy(mel_filters(rate, window, bands).copy())
