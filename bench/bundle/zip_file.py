@@ -150,7 +150,7 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
             raise DataError(f"{name} is encrypted")
         stored = entry.compress_type == zipfile.ZIP_STORED
         if not stored and (entry.compress_type != zipfile.ZIP_DEFLATED or is_audio(name)):
-            raise DataError(f"{name} uses an unsupported compression")
+            raise DataError(f"{name} is compressed in an unsupported way")
         growth = _MOST_GROWTH if name in _MOST else _MOST_DATABASE_GROWTH
         most = entry.compress_size if stored else entry.compress_size * growth + _FREE
         if entry.file_size > min(most, _MOST.get(name, most)):
