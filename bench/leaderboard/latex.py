@@ -131,7 +131,7 @@ def _caption(cells: Sequence[Cell], protocol: Protocol) -> str:
     said = (
         f"Means over n = {prompts} prompts ({planned} clips of each model) with 95 % intervals; (a/b): only a "
         "of b clips have a value. Bold: better than every other model (prompts paired, permutation tests, Holm over "
-        "the pairs of each metric, 5 %, and the interval of every difference leaves out 0)."
+        "the pairs of each metric, 5 %, and the interval of every difference excludes 0)."
     )
     if chance(whole):
         said += " Chance: the score of music without structure."

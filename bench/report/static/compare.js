@@ -32,7 +32,7 @@
   function verdict(c) {
     if (c.estimate === null) return c.reason ?? 'not known';
     if (c.p === null) return c.reason ?? 'not tested';
-    if (!c.told_apart) return 'not told apart';
+    if (!c.told_apart) return 'no clear difference';
     const { direction } = columns[c.metric];
     const more = c.estimate > 0 ? models[b.value] : models[a.value];
     if (direction === 'none') return `${more} higher`;
@@ -167,7 +167,7 @@
       return refs.length ? [`${name} is ${how} on ${refs.join(', ')}.`] : [];
     }));
     const open = tested.filter((c) => !c.told_apart).length;
-    if (open) parts.push(`On ${open} of ${tested.length} tested metrics the two are not told apart.`);
+    if (open) parts.push(`On ${open} of ${tested.length} tested metrics there is no clear difference.`);
     if (!tested.length) parts.push('No metric could be tested.');
     field('verdict').textContent = parts.join(' ');
   }

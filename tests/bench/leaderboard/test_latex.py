@@ -133,7 +133,7 @@ def test_table_has_a_row_a_model_and_says_what_it_is() -> None:
     for part in (
         "n = 12 prompts",
         "95 % intervals",
-        "leaves out 0",
+        "excludes 0",
         f"Protocol {protocol().id}: genres@1, 20 s",
         "W-ODD: 5 % are odd",
     ):

@@ -354,8 +354,8 @@ def test_two_models_are_compared_either_way_round(page: Page, root: str) -> None
     rows.first.wait_for()
     assert rows.count() == 5
     assert "better" in rows.first.inner_text()
-    assert "not told apart" in rows.nth(1).inner_text() and ".004" in rows.nth(1).inner_text()
-    assert "not told apart" in rows.nth(2).inner_text()
+    assert "no clear difference" in rows.nth(1).inner_text() and ".004" in rows.nth(1).inner_text()
+    assert "no clear difference" in rows.nth(2).inner_text()
     assert "W-FEW: <6> prompts" in page.locator("#warnings").inner_text()
     forward = rows.first.locator("td").first.text_content() or ""
     page.get_by_role("button", name="Swap A and B").click()
