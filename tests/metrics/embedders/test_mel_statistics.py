@@ -50,3 +50,12 @@ def test_a_steady_tone_varies_little_and_a_beating_one_does() -> None:
 def test_silence_has_no_embedding() -> None:
     with pytest.raises(Undefined):
         EMBEDDER.embed(Audio(np.zeros((1, RATE), dtype=np.float32), RATE))
+
+
+def test_what_is_far_below_the_loudest_is_equally_quiet() -> None:
+    """Digital silence after a sound, and noise 90 dB below it."""
+    loud, hiss = noise(2.0).samples, noise(3.0, 1).samples * np.float32(10 ** (-90 / 20))
+    silent, hissing = (EMBEDDER.embed(Audio(np.concatenate([loud, tail], axis=1), RATE)) for tail in (0 * hiss, hiss))
+    np.testing.assert_allclose(silent, hissing, atol=1e-3)
+    louder = EMBEDDER.embed(Audio(np.concatenate([loud, hiss * 1000], axis=1), RATE))  # 30 dB below
+    assert np.abs(louder - silent).max() > 0.5
