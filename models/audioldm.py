@@ -171,7 +171,7 @@ class AudioLDMNano(AudioLDM):
 
     checkpoint: str = "audioldm-nano"
     _: KW_ONLY
-    guidance: float = 4.5
+    guidance: float = 6.0
     steps: int = 14
 
     def conditioned_on(self) -> tuple[str, ...]:
