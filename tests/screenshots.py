@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/bench/report")]
 
-from tests.bench.report.browsers import find_chromium, opened_chromium  # noqa: E402
+from browsers import find_chromium, opened_chromium  # type: ignore[import-not-found]  # noqa: E402
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 1100, 760
