@@ -142,7 +142,7 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
     if tested:
         texts.append(
             "p (two-sided): how often exchanging A and B on whole prompts gives a difference at least as far from 0. "
-            f"Holm p allows for the {tested} metrics tested. A large p does not show that A and B are equal."
+            f"Holm p allows for the {tested} metrics tested. A large p does not show that A and B are alike."
         )
         texts += _of_means(comparisons)
         texts.append(

@@ -343,19 +343,19 @@ class TestMismatches:
         newer.write_text(LEVELS.read_text() + "\n\nPeak.version = 2\n")
         one, two = make(BASE), make(LOUDER, metrics=[f"{newer}:Peak", LOUD])
         reason = self.found(one, two, "Peak@1").reason
-        assert reason is not None and reason.startswith(f"another version: 1 in {one} and 2 in {two}; score both")
+        assert reason is not None and f"version: 1 in {one} and 2 in {two}" in reason
 
     def test_parameters(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, metrics=[{"name": PEAK, "params": {"limit": 99}}, LOUD])
         reason = self.found(one, two, "Peak@1").reason
-        assert reason is not None and reason.startswith(f"another parameter limit: 200.0 in {one} and 99.0 in {two};")
+        assert reason is not None and f"limit: 200.0 in {one} and 99.0 in {two}" in reason
 
     def test_text_of_a_plugin_file(self, make: Make, tmp_path: Path) -> None:
         changed = tmp_path / "levels.py"
         changed.write_text(LEVELS.read_text() + "\n# another day\n")
         one, two = make(BASE), make(LOUDER, metrics=[f"{changed}:Peak", LOUD])
         reason = self.found(one, two, "Peak@1").reason
-        assert reason is not None and reason.startswith("another plugin")
+        assert reason is not None and "plugin file" in reason
 
     def test_a_metric_that_one_run_lacks(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, metrics=[LOUD])

@@ -149,7 +149,7 @@ class TestFindings:
     def test_what_is_not(self) -> None:
         open_ = self.said(p=0.3, p_holm=0.6)
         assert open_.startswith("peak@1: not settled; a true difference of 2.5 points would show (p < .05) in four")
-        assert "once every metric is allowed for (p .020, Holm p .100)" in self.said(p=0.02, p_holm=0.1)
+        assert "(p .020, Holm p .100)" in self.said(p=0.02, p_holm=0.1)
         assert "too few prompts" in self.said(
             p=0.3, p_holm=0.6, warnings=(Notice("W-FEW", {"prompts": 5, "p": 0.0625}),)
         )

@@ -166,13 +166,28 @@ def test_descriptions_are_those_of_the_docstring() -> None:
     assert schema["properties"]["d"]["examples"] == ["1"]
 
 
+_SCHEMA = re.compile(r"# yaml-language-server: \$schema=([\w-]+)\.schema\.json\n")
+OWN_TESTS = ("file-formats.md", "messages.md")
+"""Pages with files of other kinds, and with files that are wrong on purpose, whose own tests read their blocks."""
+
+
+def _blocks(page: str) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
 def _examples(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every configuration of the README and the docs, the recipes, and one that the package wrote long ago."""
-    pages = "".join(page.read_text("utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))))
-    for block in re.findall(r"^```yaml\n(.*?)^```", pages, re.MULTILINE | re.DOTALL):
+    all_pages = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    pages = "".join(page.read_text("utf-8") for page in all_pages if page.name not in OWN_TESTS)
+    for number, block in enumerate(_blocks((ROOT / "docs/file-formats.md").read_text("utf-8"))):
+        if kind := _SCHEMA.search(block):
+            path = folder / f"format-{number}.yaml"
+            path.write_text(block, encoding="utf-8")
+            yield kind[1], path
+    for block in _blocks(pages):
         name = re.match(r"# (\S+)\n", block)
         assert name
-        kind = re.search(r"# yaml-language-server: \$schema=([\w-]+)\.schema\.json\n", block)
+        kind = _SCHEMA.search(block)
         assert kind, f"{name[1]} names no schema"
         (folder / name[1]).write_text(block, encoding="utf-8")
         yield kind[1], folder / name[1]
