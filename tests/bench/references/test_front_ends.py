@@ -137,8 +137,8 @@ def test_importing_takes_settings_on_the_command_line(ref: EmbedderRef, tmp_path
     ("settings", "said"),
     [
         ({}, "name"),
-        ({"name": "fadtk"}, "the name fadtk"),
-        ({"name": "tunebench"}, "the name tunebench"),
+        ({"name": "fadtk"}, "name fadtk"),
+        ({"name": "tunebench"}, "name tunebench"),
         ({"name": "m", "levle": "peak"}, "'level'"),
         ({"name": "m", "level": "peak"}, "target"),
         ({"name": "m", "level": "peak", "target": -61}, "target"),
