@@ -53,7 +53,7 @@ class ChordsInKey(ClipMetric):
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
     cannot_tell = (
-        "a dull progression from a good one; borrowed chords count as errors, and melodies without chords have no value"
+        "a dull progression from a good one; borrowed chords count as errors, and a melody alone has few clear chords"
     )
 
     @classmethod

@@ -79,7 +79,7 @@ class PitchVariety(ClipMetric):
     family = "notes"
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
-    cannot_tell = "whether rare notes were meant; below 50 notes every pitch counts"
+    cannot_tell = "whether rare notes were meant; with 50 notes or fewer every pitch counts"
 
     @classmethod
     def require(cls) -> None:
