@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -12,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.code_blocks import code_blocks
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
 
 def commands(name: str) -> list[list[str]]:
     page = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return [shlex.split(line) for block in blocks for line in block.splitlines() if line.strip()]
+    return [shlex.split(line) for block in code_blocks(page, "sh") for line in block.splitlines() if line.strip()]
 
 
 def run(command: list[str], folder: Path, path: str = "") -> str:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.code_blocks import code_blocks
+
 ROOT = Path(__file__).parent.parent
 
 
 def _tables(page: str) -> list[str]:
-    blocks = re.findall(r"^```text\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = code_blocks((ROOT / page).read_text(encoding="utf-8"), "text")
     return [block for block in blocks if "composer-offkey" in block]
 
 

@@ -17,6 +17,7 @@ import soundfile
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt_suite import load_suite_named
 from models.composer import Composer
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -28,7 +29,7 @@ EVERYTHING = "\n".join(PAGES.values())
 
 
 def _blocks(language: str, text: str = EVERYTHING) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return code_blocks(text, language)
 
 
 def _commands(text: str = EVERYTHING) -> list[str]:

@@ -39,7 +39,7 @@ from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_
 from bench.storage.orphans import set_aside
 from bench.storage.read_clips import audio_paths, planned_rows
 from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_scores import unscored_clips
+from bench.storage.read_scores import unscored
 from bench.storage.store import Store
 
 
@@ -236,12 +236,12 @@ def _take_stacks(run: Store, part: Store) -> None:
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:
     """Return what each shard still lacks: clips not tried yet, and clips without scores."""
     unmade = Counter(owners.get(clip.id) for clip in planned_rows(run) if clip.state == "planned")
-    unscored = Counter(owners.get(id) for id in set(unscored_clips(run)))
+    lacking = Counter(owners.get(id) for id in {one.clip for one in unscored(run)})
     lines = []
     for shard in (Shard(index, begun[0].count) for index in range(1, begun[0].count + 1)):
         owed = [
             f"{n[shard.index]} clips not {what}"
-            for n, what in ((unmade, "made"), (unscored, "scored"))
+            for n, what in ((unmade, "made"), (lacking, "scored"))
             if n[shard.index]
         ]
         if owed:

@@ -229,11 +229,6 @@ def unscored(store: Store) -> list[Unscored]:
     return [Unscored(*row) for row in rows]
 
 
-def unscored_clips(store: Store) -> list[str]:
-    """Return the ids of the clips of `unscored`."""
-    return [one.clip for one in unscored(store)]
-
-
 def shown_set_scores(store: Store, groupings: Collection[str]) -> list[ShownSetScore]:
     """Return the scores of sets by shown metrics, of some of the groupings ``all``, ``genre`` and ``level``."""
     rows = store.rows(

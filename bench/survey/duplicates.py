@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.number_format import counted, first_few
+from bench.number_format import counted
 from bench.survey.answer_rules import Duplicates
-from bench.survey.forms.candidate_columns import few_values, tells_apart
+from bench.survey.forms.candidate_columns import MOST, either, few_values, tells_apart
 from bench.survey.long_format import Identified
 from bench.survey.sieve import Sieve
 from bench.survey_question import SurveyQuestion
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_MOST = 3  # columns listed in a question
 
 
 def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, identified: Identified) -> None:
@@ -71,11 +69,11 @@ def _about_columns(
     guessed = "model" in key and columns.get("model", "model").casefold() != "model"
     roles = ["model"] * guessed + ["scale"] * (columns.get("scale") is None and rows["column"].nunique() == 1)
     roles += ["seed"] * (columns.get("seed") is None)
-    options = [["--column", f"{role}={name}"] for name in names[:_MOST] for role in roles]
-    told = " or ".join(first_few([f"'{name}'" for name in names], _MOST))
+    options = [["--column", f"{role}={name}"] for name in names[:MOST] for role in roles]
     named = " or ".join(" ".join(option) for option in options[: len(roles)])
     return SurveyQuestion(
-        f"{_repeated(rows, key, identified)}; {told}, which is not read, distinguishes them: name it with {named}",
+        f"{_repeated(rows, key, identified)}; {either(names)}, which is not read, distinguishes them: name it with "
+        f"{named}",
         *options,
     )
 

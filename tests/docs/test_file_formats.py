@@ -31,6 +31,7 @@ from models.card import read_card
 from models.manifest import read_manifest
 from models.training.config import DataConfig, load_train_config
 from models.training.formats import list_examples
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "file-formats.md").read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ KINDS: Mapping[str, Callable[[Path], object]] = {
 def example(heading: str, language: str, number: int = 0) -> str:
     """A block of the page by its section."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[number]
+    return code_blocks(section, language)[number]
 
 
 def written(path: Path, text: str) -> Path:

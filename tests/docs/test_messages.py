@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import errors
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_statuses_are_those_of_the_classes() -> None:
 
 
 def _examples() -> list[tuple[str, int]]:
-    block = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
+    block = code_blocks(PAGE, "sh")[0]
     return [
         (command.strip(), int(said[0])) for command, _, said in (line.partition(" # ") for line in block.splitlines())
     ]
@@ -49,7 +49,7 @@ def _examples() -> list[tuple[str, int]]:
 @pytest.mark.slow(5)
 @pytest.mark.parametrize(("command", "status"), _examples())
 def test_a_command_ends_as_the_page_says(command: str, status: int, tunebench: Command, tmp_path: Path) -> None:
-    for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+    for block in code_blocks(PAGE, "yaml"):
         (tmp_path / block.split()[1]).write_text(block)
     ran = tunebench(*command.split()[1:], cwd=tmp_path)
     assert ran.returncode == status, ran.stderr
@@ -57,7 +57,7 @@ def test_a_command_ends_as_the_page_says(command: str, status: int, tunebench: C
 
 
 def test_the_object_for_programs_has_these_keys(tunebench: Command, tmp_path: Path) -> None:
-    shown = json.loads(re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0])
+    shown = json.loads(code_blocks(PAGE, "json")[0])
     printed = json.loads(tunebench("run", "--model", "composr", "--json", cwd=tmp_path).stdout)
     assert printed["error"].keys() == shown["error"].keys() and printed["error"]["code"] == shown["error"]["code"]
     assert printed["error"]["message"].startswith(shown["error"]["message"])

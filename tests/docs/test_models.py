@@ -14,6 +14,7 @@ import yaml
 
 from bench.config.run_config import parse_config
 from bench.contracts.entry_points import declared
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
@@ -80,8 +81,7 @@ soundfile.write(f"{args.save_dir}/audios/{song['idx']}.flac", numpy.full(4000, t
 
 
 def blocks(language: str) -> dict[str, str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return {block.partition("\n")[0].removeprefix("# "): block for block in found}
+    return {block.partition("\n")[0].removeprefix("# "): block for block in code_blocks(PAGE, language)}
 
 
 def test_the_table_names_every_backend_with_weights() -> None:

@@ -16,19 +16,16 @@ import pytest
 
 from bench import Audio
 from bench.contracts.audio import write_flac
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-FILES = {
-    name: block
-    for block in re.findall(r"^```(?:python|toml|yaml)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    for name in re.findall(r"\A# (\S+)\n", block)
-}
+FILES = {name: block for block in code_blocks(PAGE, "python|toml|yaml") for name in re.findall(r"\A# (\S+)\n", block)}
 MODULES = [name for name in FILES if name.endswith(".py")]
 
 
 def _commands() -> list[list[str]]:
-    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = code_blocks(PAGE, "sh")
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
 
 

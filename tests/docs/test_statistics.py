@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.code_blocks import code_blocks
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 _FILE = re.compile(r"`((?:bench|tests)/[\w/]+\.py)`")
@@ -35,7 +37,7 @@ def _shares(text: str) -> list[float]:
 
 
 def test_examples_give_what_they_show() -> None:
-    blocks = re.findall(r"^```pycon\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = code_blocks(PAGE, "pycon")
     assert len(blocks) == 2
     for number, block in enumerate(blocks):
         test = doctest.DocTestParser().get_doctest(block, {}, f"block {number}", "docs/statistics.md", 0)

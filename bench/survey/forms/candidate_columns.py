@@ -12,7 +12,7 @@ from bench.survey.forms.column_names import ABOUT_ROWS, SYNONYMS, columns_of, pl
 from bench.survey.forms.table import TextTable
 from bench.survey_question import SurveyQuestion, listed
 
-_MOST = 3  # columns, or pairs of them, listed in a question
+MOST = 3  # columns, or pairs of them, listed in a question
 _QUESTION = ("listener", "prompt", "seed", "scale")  # the keys asked once per model
 _SIDES = {"a": "a", "left": "a", "first": "a", "1": "a", "one": "a"}
 _SIDES |= {"b": "b", "right": "b", "second": "b", "2": "b", "two": "b"}
@@ -79,7 +79,7 @@ def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
         if not _numeric(table, cells):
             likely.append(name)
     worded = [name for name in telling if name in likely]
-    return (worded or telling or likely)[:_MOST]
+    return (worded or telling or likely)[:MOST]
 
 
 def model_question(
@@ -95,7 +95,7 @@ def model_question(
     names = model_columns(table, known)
     if not names:
         return None
-    told = f"{table.path}: cannot tell which column is the model; it may be {_either(names)}"
+    told = f"{table.path}: cannot tell which column is the model; it may be {either(names)}"
     answers = [["--column", f"model={name}"] for name in names]
     if otherwise is None:
         return SurveyQuestion(f"{told}; name it with --column model=NAME", *answers)
@@ -126,11 +126,11 @@ def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> Sur
     ]
     if not pairs:
         return None
-    shown = [f"prompt={prompt} and model={model}" for prompt, model in pairs[:_MOST]]
+    shown = [f"prompt={prompt} and model={model}" for prompt, model in pairs[:MOST]]
     return SurveyQuestion(
         f"{table.path}: cannot tell which column is the prompt and which the model; they may be {' or '.join(shown)}; "
         "name them with --column prompt=NAME --column model=NAME",
-        *(["--column", f"prompt={prompt}", "--column", f"model={model}"] for prompt, model in pairs[:_MOST]),
+        *(["--column", f"prompt={prompt}", "--column", f"model={model}"] for prompt, model in pairs[:MOST]),
     )
 
 
@@ -155,7 +155,7 @@ def column_a_model_question(
         other = f"not used, with one model in each of these columns (--models {listed(others)})"
         answers.append(["--models", listed(others)])
     return SurveyQuestion(
-        f"{table.path}: {_either(names)} may be the model of each row, with its ratings in {', '.join(others)} "
+        f"{table.path}: {either(names)} may be the model of each row, with its ratings in {', '.join(others)} "
         f"(--column model={names[0]}); or {other}",
         *answers,
     )
@@ -176,10 +176,11 @@ def side_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion 
     names = [name for name in _free(table, others) if _may_be_side(table, name)]
     for a, b in permutations(names, 2):
         if known.get("a", a) == a and known.get("b", b) == b and (score := _as_sides(table, a, b, chosen)):
-            found.append((-score, a, b))
+            found.append((score, a, b))
     if not found:
         return None
-    best = [(a, b) for score, a, b in sorted(found, key=lambda one: one[0]) if score == min(found)[0]][:_MOST]
+    highest = max(score for score, _, _ in found)
+    best = [(a, b) for score, a, b in found if score == highest][:MOST]
     options = [[f"{role}={name}" for role, name in zip("ab", pair, strict=True) if role in missing] for pair in best]
     shown = " or ".join(" ".join(f"--column {part}" for part in option) for option in options)
     what = "columns are the two models" if len(missing) == 2 else f"column is model {missing[0]}"
@@ -261,5 +262,6 @@ def _shared(prompts: Sequence[str], models: Sequence[str]) -> bool:
     return 2 * sum(len(of_prompt) > 1 for of_prompt in found.values()) > len(found)
 
 
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(first_few([f"'{name}'" for name in names], _MOST))
+def either(names: Sequence[str]) -> str:
+    """Return the quoted names of columns, such as "'set' or 'condition'"."""
+    return " or ".join(first_few([f"'{name}'" for name in names], MOST))

@@ -40,8 +40,8 @@ def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
 
 def whole_latents(samples: int, hop: int, network: Any) -> int:
     """Return a number of samples, rounded down to whole frames of the latents."""
-    places: int = hop * 2 ** (len(network.config.block_out_channels) - 1)
-    return samples // places * places
+    place = _place(hop, network)
+    return samples // place * place
 
 
 def given_back(network: Any, spectra: torch.Tensor) -> torch.Tensor:
@@ -56,6 +56,12 @@ def latent_spread(network: Any, clips: Clips, hop: int, bands: int) -> float:
     with torch.inference_mode():
         squares = [
             network.encode(spectrograms(wave[None], clips.rate, hop, bands)[:, None]).latent_dist.mean.square().mean()
-            for wave in clips.whole(hop * 8)
+            for wave in clips.whole(_place(hop, network))
         ]
     return float(torch.stack(squares).mean().sqrt())
+
+
+def _place(hop: int, network: Any) -> int:
+    """Return the samples from one frame of the latents to the next: every level but the first halves their number."""
+    samples: int = hop * 2 ** (len(network.config.block_out_channels) - 1)
+    return samples

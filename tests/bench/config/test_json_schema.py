@@ -27,6 +27,7 @@ from bench.errors import UsageError
 from bench.listening_test.settings import ListeningTest
 from bench.schema import Settings, parse_settings, schema_line, tables_in
 from models.training.config import TrainConfig
+from tests.code_blocks import code_blocks
 
 ROOT = Path(__file__).parents[3]
 KINDS: dict[str, type[Settings]] = {
@@ -171,20 +172,16 @@ OWN_TESTS = ("file-formats.md", "messages.md")
 """Pages with files of other kinds, and with files that are wrong on purpose, whose own tests read their blocks."""
 
 
-def _blocks(page: str) -> list[str]:
-    return re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-
-
 def _examples(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every configuration of the README and the docs, the recipes, and one that the package wrote long ago."""
     all_pages = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     pages = "".join(page.read_text("utf-8") for page in all_pages if page.name not in OWN_TESTS)
-    for number, block in enumerate(_blocks((ROOT / "docs/file-formats.md").read_text("utf-8"))):
+    for number, block in enumerate(code_blocks((ROOT / "docs/file-formats.md").read_text("utf-8"), "yaml")):
         if kind := _SCHEMA.search(block):
             path = folder / f"format-{number}.yaml"
             path.write_text(block, encoding="utf-8")
             yield kind[1], path
-    for block in _blocks(pages):
+    for block in code_blocks(pages, "yaml"):
         name = re.match(r"# (\S+)\n", block)
         assert name
         kind = _SCHEMA.search(block)

@@ -24,7 +24,7 @@ from bench.storage.join_shards import whole_plan
 from bench.storage.read_clips import audio_paths, clip_places, made_rows, planned_rows, stray_clip
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.read_models import StoredModel, read_models
-from bench.storage.read_scores import ShownScore, score_columns, shown_scores, shown_set_scores, unscored_clips
+from bench.storage.read_scores import ShownScore, score_columns, shown_scores, shown_set_scores, unscored
 from bench.storage.store import Store
 
 MODELS = [("late", 1), ("early", 0), ("bare", 2)]
@@ -148,7 +148,7 @@ def _in_order(store: Store, metric: str = "first@2") -> list[ShownScore]:
 
 
 def test_a_clip_is_unscored_once_for_each_metric(store: Store) -> None:
-    assert sorted(unscored_clips(store)) == ["b", "e", "e"]
+    assert sorted(one.clip for one in unscored(store)) == ["b", "e", "e"]
 
 
 def test_set_scores_are_against_the_shown_reference(store: Store) -> None:
