@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.training.parts.loop import LoopSettings
 
 KINDS = ("audioldm",)
-HELD_OUT = "choral"
+HELD_OUT = "jazz"
 CLIPS = 3000
 STEPS = 3200  # of the network
 _VOCABULARY = 900
@@ -36,7 +36,8 @@ class NanoPlan:
     Args:
         kind: one of `KINDS`.
         out: folder of all stages.
-        hold_out: genre that no part but the text encoder is trained on.
+        hold_out: genre that the network is not trained on. Its words are known to the text encoder, and its sounds to
+            autoencoder and vocoder, as they would be to published ones, which are trained on audio of every kind.
         effort: share of clips and steps, in (0, 1]; below 1 to try the stages out.
         jobs: processes that compose.
 
@@ -65,7 +66,7 @@ class NanoPlan:
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """The genres that are trained on."""
+        """The genres that the network is trained on."""
         return tuple(genre for genre in STYLES if genre != self.hold_out)
 
     def scaled(self, count: int) -> int:
@@ -76,9 +77,10 @@ class NanoPlan:
 def make(plan: NanoPlan, progress: Progress) -> Path:
     """Make a checkpoint, or go on with one that was begun; return its folder.
 
-    The stages are ``music``, ``autoencoder``, ``vocoder`` and ``text_encoder``, each a folder in which it resumes;
-    ``base``, a checkpoint with an untrained network; ``network``, which ``tunebench train`` makes of it; and
-    ``checkpoint``, all of it in half precision. The same plan gives the same weights on one machine.
+    The stages are ``music`` and ``held-out`` (the music of that genre), ``autoencoder``, ``vocoder`` and
+    ``text_encoder``, each a folder in which it resumes; ``base``, a checkpoint with an untrained network; ``network``,
+    which ``tunebench train`` makes of it; and ``checkpoint``, all of it in half precision. The same plan gives the same
+    weights on one machine.
 
     Raises:
         MissingError: software that is not installed.
@@ -89,11 +91,17 @@ def make(plan: NanoPlan, progress: Progress) -> Path:
     from models.training.train import train
 
     _begin(plan)
-    planned, music = list(works(plan.genres, plan.scaled(CLIPS))), plan.out / "music"
-    compose_music(planned, music, progress, plan.jobs)
+    count, files = plan.scaled(CLIPS), []
+    for folder, genres, clips in (
+        (plan.out / "music", plan.genres, count),
+        (plan.out / "held-out", (plan.hold_out,), count // len(plan.genres)),
+    ):
+        planned = list(works(genres, clips))
+        compose_music(planned, folder, progress, plan.jobs)
+        files += [folder / work.file for work in planned]
+    files.sort(key=lambda file: file.name)
     base = plan.out / "base"
     if not (base / "model_index.json").is_file():
-        files = sorted(music / work.file for work in planned)
         _assemble(_parts(plan, files, progress), files, base)
     trained = train(network_config(plan), plan.out / "network", progress)
     return _finish(trained.folder, plan.out / "checkpoint")

@@ -58,8 +58,11 @@ def test_its_card_says_what_it_was_trained_on(plan: NanoPlan, checkpoint: Path) 
     card = read_card(checkpoint)
     assert card.data.about["synthetic"] is True and card.data.about["model"] == "composer@1"
     assert len(card.data.train) + len(card.data.held_out) == plan.scaled(3000)
-    names = {path.name.partition("-")[0] for path in (plan.out / "music").glob("*.flac")}
-    assert names == {"choral", "classical", "dance", "pop", "rock"}
+    heard = {
+        folder: {path.name.partition("-")[0] for path in (plan.out / folder).glob("*.flac")}
+        for folder in ("music", "held-out")
+    }
+    assert heard == {"music": {"choral", "classical", "dance", "pop", "rock"}, "held-out": {"jazz"}}
 
 
 @pytest.mark.slow(5)
