@@ -10,6 +10,7 @@ import json
 import math
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     for plugin, name, version, params, warnings, *rest, of_sets, derived in rows:
         texts = (plugin, name, params, warnings, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
-            raise DataError("a metric's name or version has the wrong type")
+            raise DataError(f"the metric {str(name)[:50]!r} has a name, version or hash of the wrong type")
         given = json.loads(params)
         if not isinstance(given, dict):
             raise DataError(f"the parameters of {name} are not a JSON object")
@@ -126,8 +127,9 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
                 *(reference, reference_name, bool(of_sets), families(json.loads(derived), name)),
             )
         )
-    if len({metric.ref for metric in found}) < len(found):
-        raise DataError("two of its metrics have the same name")
+    for ref, count in Counter(metric.ref for metric in found).items():
+        if count > 1:
+            raise DataError(f"it has the metric {ref} {count} times")
     return tuple(found)
 
 

@@ -155,8 +155,9 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
         most = entry.compress_size if stored else entry.compress_size * growth + _FREE
         if entry.file_size > min(most, _MOST.get(name, most)):
             raise DataError(f"{name} would unpack to {entry.file_size} bytes, an implausible size")
-    if sum(entry.compress_size for entry in entries) > size:
-        raise DataError("its files overlap")
+    packed = sum(entry.compress_size for entry in entries)
+    if packed > size:
+        raise DataError(f"its files overlap: together they take {packed} bytes of a file of {size}")
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> Packed:

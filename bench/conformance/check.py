@@ -74,6 +74,8 @@ def examine(
     """Yield the findings of `check` one by one, as soon as they are made."""
     if prompts is None:
         prompts = load_suite_named("quick@1").prompts
-    if len(prompts) < 2 or not duration > 0:
-        raise UsageError("a check needs at least two prompts and a duration above 0 seconds")
+    if len(prompts) < 2:
+        raise UsageError(f"a check needs at least two prompts, got {len(prompts)}")
+    if not duration > 0:
+        raise UsageError(f"the duration is {duration:g} s, must be above 0")
     return ModelChecks(ModelFactory.of(model, dict(params or {})), duration, prompts[0], prompts[1]).findings()

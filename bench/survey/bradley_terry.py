@@ -40,7 +40,7 @@ def _of_scale(preferences: Preferences, scale: str, confidence: float) -> Iterat
             none = tuple(
                 _strength(counts, i, model, (math.nan,) * 3, (1, len(models))) for i, model in enumerate(models)
             )
-            yield StrengthFit(scale, ties, none, (), None, 0, None, str(error))
+            yield StrengthFit(scale, ties, none, (), None, 0, None, _apart(preferences, scale) or str(error))
             continue
         differences = _differences(models, fit.difference, fit.difference_low, fit.difference_high, fit.p)
         places = _places(models, differences)
@@ -57,6 +57,21 @@ def _of_scale(preferences: Preferences, scale: str, confidence: float) -> Iterat
             fit.effective_listeners,
             "; ".join(part for part in (fit.note, fit.reason) if part),
         )
+
+
+def _apart(preferences: Preferences, scale: str) -> str:
+    """Name the groups of models that no vote links, or return "" where votes link all."""
+    from scipy.sparse.csgraph import connected_components
+
+    table = preferences.table
+    rows = table[(table["scale"] == scale) & (table["outcome"] != "both bad")]  # which prefers neither
+    models = preferences.models
+    places = {model: place for place, model in enumerate(models)}
+    links = np.zeros((len(models), len(models)), dtype=bool)
+    links[[places[a] for a in rows["a"]], [places[b] for b in rows["b"]]] = True
+    count, group_of = connected_components(links, directed=False)
+    groups = (", ".join(np.array(models)[group_of == group]) for group in range(count))
+    return f"no vote links {' with '.join(groups)}: no common scale" if count > 1 else ""
 
 
 def _counts(preferences: Preferences, scale: str) -> dict[str, Array]:

@@ -184,6 +184,15 @@ def test_the_strength_of_two_models_is_the_log_odds(tmp_path: Path) -> None:
     assert of["tuned"] - of["base"] == pytest.approx(math.log(tuned.wins / tuned.losses), abs=1e-6)
 
 
+def test_models_that_no_vote_links_are_named(tmp_path: Path) -> None:
+    table = votes(("w", "x", "y", "z"), better=0.5, tie=0.1, bad=0.1)
+    within = table.apply(lambda row: {row["a"], row["b"]} in ({"w", "z"}, {"x", "y"}), axis=1)
+    for kept in (within, within | (table["choice"] == "both bad")):  # a verdict on both prefers neither
+        for fit in strength_fits(read(table[kept], tmp_path), 0.95):
+            assert {one.strength for one in fit.models} == {None}
+            assert "w, z with x, y" in fit.reason
+
+
 def test_both_bad_is_an_outcome_of_its_own(tmp_path: Path) -> None:
     table = votes(better=0.8, tie=0.15, bad=0.2)
     bad = table["choice"] == "both bad"
