@@ -1,10 +1,9 @@
-"""Find columns with unknown names that may hold the model, the prompt or the two models of a vote, by content."""
+"""Find columns with unknown names that may hold the model or the prompt of each row, by content."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import permutations
 
 from bench.number_format import first_few
@@ -14,8 +13,6 @@ from bench.survey_question import SurveyQuestion, listed
 
 MOST = 3  # columns, or pairs of them, listed in a question
 _QUESTION = ("listener", "prompt", "seed", "scale")  # the keys asked once per model
-_SIDES = {"a": "a", "left": "a", "first": "a", "1": "a", "one": "a"}
-_SIDES |= {"b": "b", "right": "b", "second": "b", "2": "b", "two": "b"}
 
 
 def usual_columns(table: TextTable, given: Mapping[str, str]) -> dict[str, str]:
@@ -47,6 +44,21 @@ def few_values(cells: Sequence[str]) -> bool:
     return 2 * len(filled) >= len(cells) and 2 <= len(set(filled)) <= len(filled) / 2
 
 
+def free_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
+    """Return the columns without a role or a usual name."""
+    return [name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS]
+
+
+def numeric(table: TextTable, cells: Sequence[str]) -> bool:
+    """Return whether all filled cells are numbers."""
+    return all(table.number(cell) is not None for cell in cells if cell)
+
+
+def either(names: Sequence[str]) -> str:
+    """Return the quoted names of columns, such as "'set' or 'condition'"."""
+    return " or ".join(first_few([f"'{name}'" for name in names], MOST))
+
+
 def repeats_prompts(table: TextTable, known: Mapping[str, str]) -> bool:
     """Return whether at least half of the listeners' prompts have several rows."""
     counts = Counter(_keys(table, known, _QUESTION))
@@ -70,13 +82,13 @@ def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
     prompts = table.column(known["prompt"]) if "prompt" in known else []
     keys = _keys(table, known, _QUESTION) if prompts else []
     likely, telling = [], []
-    for name in _free(table, known):
+    for name in free_columns(table, known):
         cells = table.column(name)
         if not few_values(cells) or _determines(people, cells) or (prompts and _same_names(prompts, cells)):
             continue
         if keys and tells_apart(keys, cells) and not _distinct(people, cells):
             telling.append(name)
-        if not _numeric(table, cells):
+        if not numeric(table, cells):
             likely.append(name)
     worded = [name for name in telling if name in likely]
     return (worded or telling or likely)[:MOST]
@@ -94,7 +106,7 @@ def model_question(
     """
     names = model_columns(table, known)
     if not names:
-        return None
+        return _between_listeners_question(table, known, otherwise)
     told = f"{table.path}: cannot tell which column is the model; it may be {either(names)}"
     answers = [["--column", f"model={name}"] for name in names]
     if otherwise is None:
@@ -102,6 +114,27 @@ def model_question(
     other = str(otherwise).removeprefix(f"{table.path}: ")
     return SurveyQuestion(
         f"{told}; name it with --column model=NAME. If no column is the model: {other}", *answers, *otherwise.answers
+    )
+
+
+def _between_listeners_question(
+    table: TextTable, known: Mapping[str, str], otherwise: SurveyQuestion | None
+) -> SurveyQuestion | None:
+    """Add to a question that a column with one value per listener is the model, if each heard one model alone."""
+    if otherwise is None or "listener" not in known:
+        return otherwise
+    people = table.column(known["listener"])
+    names = [
+        name
+        for name in free_columns(table, known)
+        if few_values(cells := table.column(name)) and _determines(people, cells) and not numeric(table, cells)
+    ][:MOST]
+    if not names:
+        return otherwise
+    return SurveyQuestion(
+        f"{otherwise}; if each listener heard one model and {either(names)} names it, say --column model=NAME",
+        *otherwise.answers,
+        *(["--column", f"model={name}"] for name in names),
     )
 
 
@@ -113,11 +146,11 @@ def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> Sur
     if "listener" not in known:
         return None
     people = table.column(known["listener"])
-    cells = {name: table.column(name) for name in _free(table, known)}
+    cells = {name: table.column(name) for name in free_columns(table, known)}
     names = [
         name
         for name, of_name in cells.items()
-        if few_values(of_name) and not _determines(people, of_name) and not _numeric(table, of_name)
+        if few_values(of_name) and not _determines(people, of_name) and not numeric(table, of_name)
     ]
     pairs = [
         (prompt, model)
@@ -161,80 +194,9 @@ def column_a_model_question(
     )
 
 
-def side_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion | None:
-    """Return the question which columns are the two models of each vote; None if no two may be, or both are known.
-
-    Two text columns may be if they share values, are named after sides, or contain the choices of listeners.
-    Without a column with a usual name for the choice, they must be named after sides and share values.
-    """
-    missing = [role for role in ("a", "b") if role not in known]
-    if not missing or "model" in known or ("choice" not in known and len(missing) == 1):
-        return None
-    others = {role: name for role, name in known.items() if role not in ("a", "b")}
-    chosen = set(table.column(known["choice"])) - {""} if "choice" in known else None
-    found = []
-    names = [name for name in _free(table, others) if _may_be_side(table, name)]
-    for a, b in permutations(names, 2):
-        if known.get("a", a) == a and known.get("b", b) == b and (score := _as_sides(table, a, b, chosen)):
-            found.append((score, a, b))
-    if not found:
-        return None
-    highest = max(score for score, _, _ in found)
-    best = [(a, b) for score, a, b in found if score == highest][:MOST]
-    options = [[f"{role}={name}" for role, name in zip("ab", pair, strict=True) if role in missing] for pair in best]
-    shown = " or ".join(" ".join(f"--column {part}" for part in option) for option in options)
-    what = "columns are the two models" if len(missing) == 2 else f"column is model {missing[0]}"
-    return SurveyQuestion(
-        f"{table.path}: cannot tell which {what} of each vote; name them, such as {shown}",
-        *([word for part in option for word in ("--column", part)] for option in options),
-    )
-
-
-def _may_be_side(table: TextTable, name: str) -> bool:
-    """Return whether a column may name a model of each vote: few values, or the same one in all rows."""
-    cells = table.column(name)
-    return all(cells) and (few_values(cells) or len(set(cells)) == 1)
-
-
-def _as_sides(table: TextTable, a: str, b: str, chosen: Collection[str] | None) -> int:
-    """Return the evidence that two columns are the two models of each vote; 0 if they cannot be."""
-    first, second = table.column(a), table.column(b)
-    if 2 * sum(one == other for one, other in zip(first, second, strict=True)) > len(first):
-        return 0
-    values, both = set(first) | set(second), set(first) & set(second)
-    sides = (_side(a), _side(b))
-    if sides == ("b", "a"):
-        return 0
-    named, common = sides == ("a", "b"), 2 * len(both) >= len(values)
-    worded = not (_numeric(table, first) or _numeric(table, second))
-    if chosen is None:
-        return 1 if named and common and worded else 0
-    picked = len(values & set(chosen)) > 1 and worded
-    if not (named or picked or (common and worded)):
-        return 0
-    in_order = table.header.index(a) < table.header.index(b)
-    return (8 if worded else 1) * named + 4 * picked + 2 * common + (in_order and not named)
-
-
-def _side(name: str) -> str:
-    """Return the side that a column is named after, such as a for left_system; "" if none, or both."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
-    found = {_SIDES[word] for word in words if word in _SIDES}
-    return found.pop() if len(found) == 1 else ""
-
-
-def _free(table: TextTable, known: Mapping[str, str]) -> list[str]:
-    """Return the columns without a role or a usual name."""
-    return [name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS]
-
-
 def _keys(table: TextTable, known: Mapping[str, str], roles: Sequence[str]) -> list[tuple[str, ...]]:
     columns = [table.column(known[role]) for role in roles if role in known]
     return list(zip(*columns, strict=True))
-
-
-def _numeric(table: TextTable, cells: Sequence[str]) -> bool:
-    return all(table.number(cell) is not None for cell in cells if cell)
 
 
 def _determines(keys: Sequence[str], cells: Sequence[str]) -> bool:
@@ -260,8 +222,3 @@ def _shared(prompts: Sequence[str], models: Sequence[str]) -> bool:
     for prompt, model in zip(prompts, models, strict=True):
         found[prompt].add(model)
     return 2 * sum(len(of_prompt) > 1 for of_prompt in found.values()) > len(found)
-
-
-def either(names: Sequence[str]) -> str:
-    """Return the quoted names of columns, such as "'set' or 'condition'"."""
-    return " or ".join(first_few([f"'{name}'" for name in names], MOST))

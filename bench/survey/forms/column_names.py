@@ -37,7 +37,7 @@ SCALE_WORDS = frozenset(
 ABOUT_ROWS = frozenset(
     (
         *("age", "time", "timestamp", "date", "duration", "seconds", "rt", "reactiontime", "responsetime", "order"),
-        *("position", "trial", "trialindex", "index", "row", "session", "page", "block", "group", "gender", "comment"),
+        *("position", "trial", "trialindex", "index", "row", "session", "page", "block", "gender", "comment"),
     )
 )
 _ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")

@@ -17,17 +17,13 @@ from bench.survey.forms import (
     surveymonkey,
     webmushra,
 )
-from bench.survey.forms.candidate_columns import (
-    model_question,
-    prompt_and_model_question,
-    side_question,
-    usual_columns,
-)
+from bench.survey.forms.candidate_columns import model_question, prompt_and_model_question, usual_columns
 from bench.survey.forms.clip_rows import by_map, by_names, clip_column
 from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
 from bench.survey.forms.model_columns import open_model_columns
 from bench.survey.forms.table import PART, TextTable
+from bench.survey.forms.vote_sides import side_question
 from bench.survey.forms.wide_table import clip_text, open_wide
 from bench.survey_question import SurveyQuestion
 

@@ -92,6 +92,25 @@ def test_each_listener_hears_one_model_of_a_prompt(tmp_path: Path) -> None:
     assert [len(found.table), found.excluded] == [2 * len(rows), 0]
 
 
+@pytest.mark.parametrize("name", ["system heard", "group"])
+def test_each_listener_hears_one_model_alone(name: str, tmp_path: Path) -> None:
+    """Such a column looks like a fact about the listener, so it is named last, and only where no other may be meant."""
+    rows = [["rater", name, "prompt", "rating"]]
+    for person in range(PEOPLE):
+        model = MODELS[person % 2]
+        clips = [(clip, of) for clip, (of, its_model) in CLIPS.items() if its_model == model]
+        rows += [[f"l{person}", model, of, answer(person, clip, "Harmony")] for clip, of in clips]
+    path = write_form(tmp_path, "comma", rows)
+    with pytest.raises(SurveyQuestion) as asked:
+        read_survey(path)
+    assert [answer[0] for answer in asked.value.answers] == ["--clips", "--column"]
+    assert asked.value.answers[-1] == ["--column", f"model={name}"]
+    found = read_survey(path, {"model": name})
+    assert isinstance(found, Ratings) and found.models == MODELS
+    assert len(found.table) == len(rows) - 1
+    assert set(found.table.groupby("listener")["model"].nunique()) == {1}
+
+
 def test_what_says_one_thing_of_each_listener_or_prompt_is_not_the_model(tmp_path: Path) -> None:
     """A table with a column a model is read without a question beside such columns."""
     of = {clip: label for label, clip in CLIPS.items()}
