@@ -47,6 +47,7 @@ class Codebook:
 
     @property
     def buckets(self) -> int:
+        """Number of buckets."""
         return len(self.centers)
 
     def labels(self, windows: Windows) -> Labels:

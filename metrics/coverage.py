@@ -140,6 +140,7 @@ class Density(_Neighborhoods):
     cannot_tell = "whether what lies close to the reference is good, or only alike"
 
     def measure(self, found: Neighborhoods) -> Contributions:
+        """Return the sums and counts that the mean over windows is made of."""
         # Of equal distributions, as many clips as neighbors lie in a ball that ends at a neighbor: both are equally
         # likely.
         return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
@@ -156,4 +157,5 @@ class Coverage(_Neighborhoods):
     cannot_tell = "whether what lies close to the reference is good, or only varied"
 
     def measure(self, found: Neighborhoods) -> Contributions:
+        """Return which balls each unit reaches."""
         return _Union(found.reached, found.balls)

@@ -97,6 +97,12 @@ def _crossed(going: Samples, coming: Samples) -> Samples:
 
 
 def chance_of(spoiler: str, prompt: str, seed: int) -> np.random.Generator:
-    """Return the generator for one kind of damage to one clip: the same at every dose."""
+    """Return the generator for one kind of damage to one clip: the same at every dose.
+
+    Args:
+        spoiler: name of the kind of damage.
+        prompt: id of the clip's prompt.
+        seed: of the clip.
+    """
     name = f"dose-response:{spoiler}:{prompt}:{seed}"
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest(), "big"))

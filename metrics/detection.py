@@ -140,6 +140,9 @@ def draws(genres: Iterable[Sequence[int]], prompts: int, size: int, design: Desi
         prompts: number of prompts.
         size: prompts in a subset, a multiple of the number of genres.
         design: how subsets are drawn.
+
+    Raises:
+        ValueError: a genre has fewer prompts than a subset takes of it.
     """
     rng = np.random.default_rng([design.seed, size])
     strata = [np.asarray(own) for own in genres]

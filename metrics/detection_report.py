@@ -65,6 +65,10 @@ def needed_rows(detections: Sequence[Detection], kinds: Sequence[Degradation]) -
 
     A number is the fewest prompts; ``> n`` says that the most tried are not enough, ``+`` that these call the damaged
     music better, in half of the cases or more; ``–`` that there is no value.
+
+    Args:
+        detections: at least one for each distance, kind and dose.
+        kinds: of damage.
     """
     distances = list(dict.fromkeys(one.distance for one in detections))
     rows = []

@@ -47,6 +47,10 @@ def apart(
 
     Returns:
         By name, shape (subsets,), > 0 where the second is called worse; NaN where there is no value.
+
+    Raises:
+        UsageError: the reference holds no windows.
+        Undefined: most of its windows have the same embedding.
     """
     a, b = music.gathered(first), music.gathered(second)
     prompts, size = subsets.shape[1], int(subsets[0].sum())

@@ -82,7 +82,7 @@ class Preset:
     tagger: str = ""
 
     def divergence(self, clip: Vectors, recording: Vectors) -> float:
-        """Compute the divergence from the logits of both, shapes (windows, classes).
+        """Compute the divergence, in nats, from the logits of both, shapes (windows, classes).
 
         Raises:
             Undefined: the windows of the two cannot be compared in the published way.

@@ -59,7 +59,12 @@ class Diversity(GroupedMetric):
 
 
 def clip_distance(windows: Windows, recordings: npt.NDArray[np.int64]) -> float:
-    """Compute the mean Euclidean distance between the mean embeddings of two recordings or more."""
+    """Compute the mean Euclidean distance between the mean embeddings of two recordings or more.
+
+    Args:
+        windows: shape (windows, dimension).
+        recordings: recording of each window, shape (windows,); at least two different ones.
+    """
     from scipy.spatial.distance import pdist
 
     clips = [windows[recordings == recording].mean(axis=0, dtype=np.float64) for recording in np.unique(recordings)]

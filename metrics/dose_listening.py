@@ -205,7 +205,12 @@ def _note(found: DoseScores, clip: DegradedClip, shape: tuple[int, int], scores:
 
 def another_genre(prompts: Sequence[Prompt], prompt: Prompt) -> Prompt:
     """Return the next prompt of another genre, of the same level if there is one; or the prompt itself if none
-    differs."""
+    differs.
+
+    Args:
+        prompts: searched from the one after ``prompt``, and from the beginning after the end.
+        prompt: one of them.
+    """
     place = prompts.index(prompt)
     later = [p for p in [*prompts[place + 1 :], *prompts[:place]] if p.genre != prompt.genre]
     return next((p for p in later if p.level == prompt.level), later[0] if later else prompt)

@@ -56,7 +56,7 @@ def draw(responses: Sequence[Response], spoilers: Sequence[Degradation], path: P
         path: .png, .svg or .pdf.
 
     Raises:
-        UsageError, MissingError: as `check_plot`, or the file cannot be written.
+        UsageError, MissingError: as `check_plot`, no metric has a value, or the file cannot be written.
     """
     check_plot(path)
     from matplotlib.figure import Figure

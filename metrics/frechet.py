@@ -82,13 +82,26 @@ def per_clip_distances(clips: Iterable[npt.ArrayLike], reference: Gaussian) -> A
 
     The reference is factored once, beforehand; a clip costs the singular values of a matrix with n − 1 rows.
 
+    Raises:
+        DataError: a clip has fewer than two windows, a value that is not finite, or another dimension than the
+            reference.
+
     Source: Gui et al., "Adapting Fréchet audio distance for generative music evaluation", ICASSP 2024, §2.3.
     """
     return np.array([gaussian_distance(Gaussian.of_windows(clip), reference) for clip in clips])
 
 
 def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> float:
-    """Compute the Fréchet distance between two Gaussians that are factored already."""
+    """Compute the Fréchet distance between two Gaussians that are factored already, ≥ 0, in squared units of the
+    embedding.
+
+    Args:
+        a, b: of the same dimension.
+        method: as in `metrics.gaussian.nuclear_norm`.
+
+    Raises:
+        DataError: the dimensions differ, or a variance overflows.
+    """
     if a.mean.shape != b.mean.shape:
         raise DataError(f"embeddings of {len(a.mean)} and of {len(b.mean)} dimensions cannot be compared")
     step = a.mean - b.mean

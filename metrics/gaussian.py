@@ -135,7 +135,7 @@ def product(a: Array, b: Array) -> Array:
 
 
 def nuclear_norm(matrix: Array, method: Method = "auto") -> float:
-    """Compute the sum of the singular values.
+    """Compute the sum of the singular values of a matrix; 0 where it is empty.
 
     ``fast`` takes the roots of the eigenvalues of the square on the smaller side; ``exact`` the singular values
     themselves, about three times slower. The roots lose half of the digits of what is small beside the largest, so

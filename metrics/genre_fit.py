@@ -28,7 +28,12 @@ from metrics.notes.trial import try_transcriber
 
 def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None) -> npt.NDArray[np.float64]:
     """Compute the log-odds of the genres in standard deviations from the mean of the calibration music, shape (…,
-    6)."""
+    6).
+
+    Args:
+        log_odds: of `metrics.genre_tags.genre_log_odds`, shape (…, 6).
+        by: mean and standard deviation of each genre; by default the shipped ones.
+    """
     known = by or calibration()
     standard: npt.NDArray[np.float64] = (log_odds - np.array(known.centre)) / np.array(known.spread)
     return standard

@@ -55,12 +55,19 @@ class Grouped:
 
     @classmethod
     def of(cls, evaluated: EmbeddingSet) -> Grouped:
+        """Group windows by prompt, in ascending order of ``groups``; the windows of a prompt keep their order."""
         order = np.argsort(evaluated.groups, kind="stable")
         return cls.in_order(evaluated, order, evaluated.groups)
 
     @classmethod
     def in_order(cls, evaluated: EmbeddingSet, order: npt.NDArray[np.int64], units: npt.NDArray[np.int64]) -> Grouped:
-        """Return the windows in an order that keeps those of a unit together; ``units`` says which unit each is of."""
+        """Return the windows in an order that keeps those of a unit together.
+
+        Args:
+            evaluated: the windows.
+            order: their places in the new order, shape (windows,).
+            units: unit of each window, in the order of ``evaluated``, shape (windows,).
+        """
         units = units[order]
         return cls(
             evaluated.vectors[order],
@@ -162,6 +169,10 @@ class GroupedMetric(SetMetric):
     @abstractmethod
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
         """Measure what each unit contributes.
+
+        Args:
+            windows: of one model's clips; for a difference A's units, then B's in the same order of prompts.
+            reference: None where the metric needs none.
 
         Raises:
             Undefined: the reference gives no value, with the reason.

@@ -73,7 +73,11 @@ def scale_share(classes: Classes) -> float:
 
 
 def best_scales(classes: Classes) -> list[str]:
-    """Return every scale that reaches `scale_share`, such as ``C major`` and its relative ``A natural minor``."""
+    """Return every scale that reaches `scale_share`, such as ``C major`` and its relative ``A natural minor``.
+
+    Args:
+        classes: as for `scale_share`.
+    """
     matches = _MEMBERS @ classes
     best = matches.max() * (1 - 1e-12)
     return [name for name, match in zip(_NAMES, matches, strict=True) if match >= best]
@@ -92,9 +96,13 @@ def in_best_scale(chords: Classes, classes: Classes) -> npt.NDArray[np.bool_]:
 
 
 def key_margin(classes: Classes) -> float:
-    """Compute the percent by which the best scale exceeds the best one of other pitch classes: how clear the key is.
+    """Compute by how much the best scale exceeds the best one of other pitch classes, in percent of all weights: how
+    clear the key is.
 
     A major scale and its relative natural minor hold the same pitch classes, and count as one.
+
+    Args:
+        classes: as for `scale_share`.
     """
     second, best = np.sort(np.unique(_MEMBERS, axis=0) @ classes)[-2:]
     return float(100 * (best - second) / classes.sum())
@@ -103,7 +111,11 @@ def key_margin(classes: Classes) -> float:
 @cache
 def chance_accuracy(notes: int) -> float:
     """Estimate the mean harmonic accuracy, in percent, of ``notes`` ≥ 1 pitches drawn uniformly; 10,000 draws, standard
-    error ≤ 0.12."""
+    error ≤ 0.12.
+
+    Raises:
+        DataError: fewer than 1 note.
+    """
     if notes < 1:
         raise DataError(f"chance is asked for {notes} notes, needs 1 or more")
     counts = np.random.default_rng(notes).multinomial(notes, np.full(12, 1 / 12), size=10_000)
@@ -160,7 +172,12 @@ class HarmonicAccuracy(ClipMetric):
 
 def within_range(score: Score, known: tuple[float, float]) -> Score:
     """Cap a score at the lower end of a range, so that only what falls below it counts; ``accuracy`` keeps the plain
-    one."""
+    one.
+
+    Args:
+        score: harmonic accuracy in percent, with ``chance`` in its details.
+        known: lowest and highest percent of human music of the genre; the highest is only shown.
+    """
     value, low = score.value or 0.0, known[0]
     ranked = min(value, low)
     chance = min(score.details["chance"], low)

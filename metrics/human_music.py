@@ -153,7 +153,7 @@ def measure(folder: Path) -> HumanMusic:
 
 
 def main() -> int:
-    """Measure the folder that the command line names, and print the file."""
+    """Measure the folder that the command line names, print the file, and return the exit status."""
     try:
         if len(sys.argv) != 2:
             raise UsageError("name one folder: python -P -m metrics.human_music FOLDER > human.json")

@@ -56,6 +56,7 @@ def kernel_audio_distance(
     Raises:
         DataError: shapes that do not match, values that are not finite, no pairs, or a bandwidth that is not above 0:
             more than half of the distances are 0.
+        UsageError: ``bandwidth`` is another text.
     """
     x, y = check_windows(evaluated, "evaluated set"), check_windows(reference, "reference")
     if x.shape[1] != y.shape[1]:
@@ -273,7 +274,7 @@ def genre_counts(of: EmbeddingSet | Grouped) -> dict[str, int]:
 
 
 def shared_genres(clips: Iterable[str], music: Iterable[str]) -> tuple[str, ...]:
-    """Return the genres of both, in alphabetical order."""
+    """Return the genres of both, in alphabetical order, without the empty text that stands for no genre."""
     return tuple(sorted(set(clips) & set(music) - {""}))
 
 

@@ -65,7 +65,13 @@ def in_bundles(evaluated: EmbeddingSet) -> Grouped:
 
 
 def pairs_between(side: Side, sigma: float) -> Pairs:
-    """Compute for each two units of one side the pairs of windows i ≠ j that count, and the kernel's sums over them."""
+    """Compute for each two units of one side the pairs of windows i ≠ j that count, and the kernel's sums over them,
+    shape (units, units).
+
+    Args:
+        side: its windows by unit.
+        sigma: bandwidth of the kernel, > 0.
+    """
     sums = kernel_sums_between(side.vectors, side.starts, sigma, side.groups)
     counts = np.outer(side.counts, side.counts)
     own: Array = side.counts
@@ -79,7 +85,12 @@ def pairs_between(side: Side, sigma: float) -> Pairs:
 
 def pairs_across(a: Side, b: Side, sigma: float) -> Pairs:
     """Compute for each unit of one side and each of the other the pairs of windows of different prompts, and the
-    sums."""
+    kernel's sums over them, shape (units of a, units of b).
+
+    Args:
+        a, b: windows by unit; all pairs count where they have no prompt in common.
+        sigma: bandwidth of the kernel, > 0.
+    """
     counts = np.outer(a.counts, b.counts)
     labels = None
     if a.groups is not None and b.groups is not None:

@@ -20,14 +20,14 @@ def kernel_blocks(a: Windows, b: Windows | None, bandwidth: float) -> Iterator[B
 
 
 def kernel_sums_between(a: Windows, starts: Places, bandwidth: float, labels: Places | None = None) -> Array:
-    """Compute the sum the kernel over the ordered pairs i ≠ j of each two units of one set, shape (units, units),
+    """Compute the sum of the kernel over the ordered pairs i ≠ j of each two units of one set, shape (units, units),
     symmetric.
 
     Args:
         a: windows, those of a unit one after the other.
         starts: the first window of each unit, shape (units,).
-        bandwidth: of the kernel.
-        labels: of each window; pairs with one label do not count.
+        bandwidth: of the kernel, > 0, in units of the embedding.
+        labels: of each window, shape (windows,); pairs with one label do not count.
     """
     sums = np.zeros((len(starts), len(starts)))
     for row, column, block in kernel_blocks(a, None, bandwidth):
@@ -46,13 +46,13 @@ def kernel_sums_across(
     bandwidth: float,
     labels: tuple[Places, Places] | None = None,
 ) -> Array:
-    """Compute the sum the kernel over the pairs of each unit of ``a`` with each of ``b``, shape (units of a, units of
-    b).
+    """Compute the sum of the kernel over the pairs of each unit of ``a`` with each of ``b``, shape (units of a, units
+    of b).
 
     Args:
         a, b: windows, those of a unit one after the other.
         starts, b_starts: the first window of each unit.
-        bandwidth: of the kernel.
+        bandwidth: of the kernel, > 0, in units of the embedding.
         labels: of each window of ``a`` and of ``b``; pairs with one label do not count.
     """
     sums = np.zeros((len(starts), len(b_starts)))

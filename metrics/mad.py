@@ -123,7 +123,7 @@ def buckets_of(windows: float, reference_windows: int) -> int:
 
 
 def divergence(p: npt.ArrayLike, q: npt.ArrayLike) -> Array:
-    """Compute −ln MAUVE of histograms, ≥ 0; shapes as `metrics.mauve.mauve_of_histograms` takes them."""
+    """Compute −ln MAUVE of histograms, ≥ 0; args and raises as `metrics.mauve.mauve_of_histograms`."""
     result: Array = 0.0 - np.log(mauve_of_histograms(p, q))
     return result
 

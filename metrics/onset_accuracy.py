@@ -62,6 +62,13 @@ def matched_errors(known: Times, heard: Times, tolerance: float = TOLERANCE) -> 
     """Compute detected minus known times in seconds, for as many pairs as possible at most ``tolerance`` apart.
 
     Each onset is in at most one pair. Both are ascending, so pairing each with the first that is left is best.
+
+    Args:
+        known, heard: times in seconds, ascending, shape (onsets,).
+        tolerance: in seconds.
+
+    Returns:
+        Shape (pairs,).
     """
     errors: list[float] = []
     place = 0

@@ -32,6 +32,10 @@ class Block(NamedTuple):
 def check_windows(windows: npt.ArrayLike, what: str) -> Windows:
     """Return ``windows`` as an array of shape (n ≥ 1, dimension ≥ 1), not copied.
 
+    Args:
+        windows: embeddings.
+        what: their name, for the message.
+
     Raises:
         DataError: another shape, or a value that is not finite.
     """
@@ -100,14 +104,23 @@ def _with_squares(windows: Windows, centre: Array, out: npt.NDArray[Any]) -> npt
 
 
 def of_one_label(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
-    """Return which pairs of a block have one label; None for none: most blocks, which then need no comparison."""
+    """Return which pairs of a block have one label, shape (rows, columns); None for none: most blocks, which then need
+    no comparison.
+
+    Args:
+        rows, columns: label of each row and of each column.
+    """
     return rows[:, np.newaxis] == columns if len(np.intersect1d(rows, columns)) else None
 
 
 def sums_of_rows(block: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Compute the sum consecutive rows, which begin at ``starts``, shape (starts, columns).
+    """Compute the sums of consecutive rows, which begin at ``starts``, shape (starts, columns).
 
     As a sparse product, ten times faster than ``np.add.reduceat``, which adds number by number.
+
+    Args:
+        block: shape (rows, columns).
+        starts: where each sum begins, ascending; the first is 0.
     """
     from scipy.sparse import csr_matrix
 

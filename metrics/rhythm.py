@@ -115,7 +115,8 @@ def explained(found: Found) -> dict[str, float]:
 
 
 def known_lines(clip: DecodedClip) -> Found | None:
-    """Find the lines of the notes that the audio was rendered from, where they are known."""
+    """Find the lines of the notes that the audio was rendered from; None where these or their quarter are unknown, or
+    there are fewer than two onsets."""
     notes = clip.notes
     if notes is None or notes.origin != "known" or notes.quarter is None or len(distinct(notes.onsets)) < 2:
         return None

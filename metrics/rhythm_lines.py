@@ -92,7 +92,12 @@ def find_lines(onsets: Times, search: Search, quarter: float | None = None) -> F
 
 
 def spacings(search: Search, quarter: float | None) -> tuple[Sequence[float], float]:
-    """Return the spacings that a search tries, in seconds, and by which share each may be off."""
+    """Return the spacings that a search tries, in seconds, and by which share each may be off.
+
+    Args:
+        search: what they are derived from.
+        quarter: its length in seconds, > 0; None tries all from 0.06 to 0.6 s.
+    """
     if quarter is None:
         return _ANY, FREEDOM
     shares = KNOWN if search is Search.KNOWN else HEARD

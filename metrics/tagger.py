@@ -51,6 +51,10 @@ def musicnn_training(ref: EmbedderRef) -> Training | None:
 def check_tagger(ref: EmbedderRef, whose: str) -> None:
     """Refuse an embedder that is known to give no logits; for a program or a plugin, only its author knows.
 
+    Args:
+        ref: the embedder.
+        whose: name of the metric, for the message.
+
     Raises:
         UsageError: its vectors are of no classes, or its front end has made probabilities of them.
     """

@@ -71,7 +71,12 @@ def _named(*front_ends: FrontEnd) -> dict[str, FrontEnd]:
 
 
 def own(window: float, padding: bool = True) -> FrontEnd:
-    """Return our own front end, with adjacent windows of so many seconds."""
+    """Return our own front end, with adjacent windows.
+
+    Args:
+        window: length of a window in seconds.
+        padding: whether zeros fill the last window; otherwise it is left out.
+    """
     return replace(_OWN, window=window, hop=window, padding="zeros" if padding else "drop")
 
 

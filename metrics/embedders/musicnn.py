@@ -61,7 +61,11 @@ def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
 
 
 def run_network(patches: npt.NDArray[np.float32], training: Training) -> tuple[Vectors, Vectors]:
-    """Compute tag probabilities, shape (patches, 50), and embeddings, shape (patches, 200), of the front end's patches.
+    """Compute tag probabilities, shape (patches, 50), and embeddings, shape (patches, 200), of patches.
+
+    Args:
+        patches: of `log_mel_patches`, shape (patches, 187, 96).
+        training: of the network.
 
     Raises:
         MissingError: the weights are missing or are not those of this version.

@@ -33,8 +33,14 @@ def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
     Where the front end keeps two channels, the shape is (2, frames). float64 after a WAV file, as the tools have it,
     and otherwise float32.
 
+    Args:
+        audio: any rate and number of channels.
+        rate: that the network takes, in Hz.
+        front_end: how to prepare it.
+
     Raises:
         Undefined: shorter than 0.4 s, not audio (a peak above 10⁶), or silent where it is scaled by its level.
+        MissingError: the library of its resampler is not installed.
     """
     if audio.peak > OVERLOAD:
         raise Undefined(f"a peak of {audio.peak:.2g} times full scale is not audio")
@@ -67,7 +73,7 @@ def blocks_of(audio: Audio, rate: int, front_end: FrontEnd) -> list[Samples]:
     memory, so that an hour of audio needs no more than itself.
 
     Raises:
-        Undefined: as `prepare`.
+        Undefined, MissingError: as `prepare`.
     """
     samples = prepare(audio, rate, front_end).astype(np.float32, copy=False)
     if front_end.window is None or front_end.hop is None:

@@ -38,5 +38,5 @@ def load_tokenizer(place: str, vocabulary: int, local_only: bool, kind: str = "R
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
-    """Compute token ids and attention mask of texts, PyTorch tensors of shape (texts, 77)."""
+    """Compute ``input_ids`` and ``attention_mask`` of texts, PyTorch tensors of shape (texts, 77)."""
     return dict(tokenizer(texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"))

@@ -31,7 +31,8 @@ def shares(duration: float, window: float) -> Vectors:
 
 
 def cut(samples: Samples, length: int, count: int) -> Samples:
-    """Return the first ``count`` windows of ``length`` frames, shape (count, length), padded with zeros at the end."""
+    """Return the first ``count`` windows of ``length`` frames of mono audio, shape (count, length), padded with zeros
+    at the end."""
     padded = np.zeros(count * length, dtype=np.float32)
     used = min(len(samples), len(padded))
     padded[:used] = samples[:used]
@@ -49,6 +50,10 @@ def network_input(audio: Audio, rate: int) -> Samples:
 
 def finite(vectors: Vectors, embedder: str) -> Vectors:
     """Return the same vectors as contiguous float32.
+
+    Args:
+        vectors: any shape.
+        embedder: its name, for the message.
 
     Raises:
         DataError: one is not finite, which indicates broken weights.

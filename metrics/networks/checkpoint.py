@@ -17,7 +17,7 @@ from bench.weights_file import hash_weights, load_weights
 
 
 def required(module: str, extra: str, *names: str) -> Any:
-    """Import a module of an optional extra.
+    """Import a module of an optional extra, and return it.
 
     Args:
         module: its name.
@@ -62,7 +62,11 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
 
 
 def hash_of(files: Iterable[Path]) -> str:
-    """Compute the SHA-256 over the contents of files, whatever their names and places."""
+    """Compute the SHA-256 over the contents of files, whatever their names and places.
+
+    Raises:
+        MissingError, DataError: a file is missing or cannot be read.
+    """
     contents = sorted(hash_weights(file) for file in files)
     return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
 
@@ -76,6 +80,7 @@ def load_state(file: Path, inner: str) -> dict[str, Any]:
 
     Raises:
         DataError: it is not a checkpoint, or holds objects that can only be restored by running code.
+        MissingError: there is no such file, or PyTorch is not installed.
     """
     required("torch", "diffusion")
     # Training scripts save the epoch and the best score as numpy scalars next to the tensors.
@@ -95,6 +100,11 @@ def _numpy_globals() -> list[Any]:
 
 def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:
     """Put the tensors into the network and return it, ready for use and in float32.
+
+    Args:
+        network: a PyTorch module.
+        state: its tensors by name.
+        file: where they are from, for the message.
 
     Raises:
         DataError: names, shapes or types differ (a partly filled network would embed noise), or a tensor holds NaN or

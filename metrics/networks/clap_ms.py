@@ -60,6 +60,7 @@ class Sizes:
 
     @property
     def last(self) -> int:
+        """Width of HTSAT's last stage."""
         return self.width << (len(self.depths) - 1)
 
 
@@ -89,6 +90,9 @@ def network(sizes: Sizes) -> Any:
     """Build the network with random weights; its methods ``audio`` and ``text`` give vectors, shape (batch, 1024).
 
     ``audio`` takes waveforms at 44.1 kHz, shape (batch, frames ≤ 327,360), ``text`` token ids and attention mask.
+
+    Raises:
+        MissingError: PyTorch or transformers is not installed.
     """
     torch, transformers = required("torch", "diffusion"), required("transformers", "diffusion")
     module = torch.nn.Module

@@ -31,7 +31,7 @@ def load_python2_state(file: Path, inner: str, extra: str) -> dict[str, Any]:
         extra: of the package, to install where PyTorch is missing.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: there is no such file, or PyTorch is not installed.
         DataError: it is no such checkpoint, or holds objects that can only be restored by running code.
     """
     torch = required("torch", extra)

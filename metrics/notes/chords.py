@@ -134,7 +134,7 @@ def find_chords(sounding: Classes, bass: Classes) -> Chords:
 
 
 def _summed(rows: Classes, group: Steps) -> Classes:
-    """Compute the sum consecutive rows by their group, which ascends from 0, shape (groups, 12)."""
+    """Compute the sum of consecutive rows by their group, which ascends from 0, shape (groups, 12)."""
     sums = np.zeros((int(group[-1]) + 1 if len(group) else 0, rows.shape[1]))
     np.add.at(sums, group, rows)
     return sums

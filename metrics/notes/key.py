@@ -77,7 +77,14 @@ def key_of(clip: DecodedClip) -> EstimatedKey | None:
 
 
 def estimate_key(samples: Samples) -> EstimatedKey | None:
-    """Estimate the key of mono audio at 44,100 Hz, float32 of shape (frames,)."""
+    """Estimate the key of mono audio at 44,100 Hz, float32 of shape (frames,).
+
+    Returns:
+        None where no key correlates with what sounds.
+
+    Raises:
+        MissingError: essentia is not installed.
+    """
     tonic, mode, strength = quiet_essentia().KeyExtractor(sampleRate=RATE, profileType="bgate")(samples)
     if not strength > 0:
         return None

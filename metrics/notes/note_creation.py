@@ -37,7 +37,8 @@ class FrameNote(NamedTuple):
 
 
 def create_notes(frames: Matrix, onsets: Matrix) -> list[FrameNote]:
-    """Create notes from the posteriors of sounding and beginning notes, each of shape (frames, pitches)."""
+    """Create notes from the posteriors of sounding and beginning notes, each of shape (frames, pitches); in no
+    particular order."""
     remaining = frames.copy()
     found = [
         *_notes_at_onsets(remaining, onset_peaks(frames, onsets)),
@@ -56,8 +57,15 @@ def onset_peaks(frames: Matrix, onsets: Matrix) -> Iterable[tuple[int, int]]:
 
 
 def inferred_onsets(frames: Matrix, onsets: Matrix, lags: int = 2) -> Matrix:
-    """Compute the rises of the note posterior against the one and two frames before, scaled to the maximum of
-    ``onsets``."""
+    """Compute the rises of the note posterior against the frames before, scaled to the maximum of ``onsets``.
+
+    Args:
+        frames, onsets: posteriors of sounding and beginning notes, shape (frames, pitches).
+        lags: how many frames before are compared; the smallest rise counts.
+
+    Returns:
+        Shape (frames, pitches), ≥ 0.
+    """
     rise = np.zeros_like(frames)
     if len(frames) > lags:
         rise[lags:] = np.min([frames[lags:] - frames[lags - lag : -lag] for lag in range(1, lags + 1)], axis=0).clip(0)

@@ -64,6 +64,7 @@ class Setting(NamedTuple):
     width: int
 
     def frames(self, seconds: float) -> int:
+        """Return how many whole hops fit into so many seconds."""
         return int(seconds * RATE) // self.hop
 
 
@@ -108,7 +109,7 @@ def detect_onsets(samples: Samples) -> HeardOnsets:
 
 
 def find_onsets(samples: Samples, setting: Setting) -> HeardOnsets:
-    """Find the onsets of mono audio at 22,050 Hz with one setting, however little they rise."""
+    """Find the onsets of mono audio at 22,050 Hz, shape (frames,), with one setting, however little they rise."""
     padded = np.pad(samples, (0, max(0, setting.window - len(samples))))
     flux = spectral_flux(padded, setting)
     around = setting.frames(AROUND)

@@ -16,14 +16,19 @@ Pitches = npt.NDArray[np.int64]
 
 
 def pitches_of(clip: DecodedClip) -> tuple[Pitches, str]:
-    """Return the MIDI pitches, shape (notes,), and their source: ``symbolic`` for known notes, else the transcriber."""
+    """Return the MIDI pitches, shape (notes,), and their source: ``symbolic`` for known notes, else the transcriber.
+
+    Raises:
+        MissingError: the transcriber's weights are missing or are not those of this version.
+    """
     if clip.notes is not None and clip.notes.origin == "symbolic":
         return clip.notes.pitches, "symbolic"
     return transcription.transcription_of(clip).pitches, transcription.VERSION
 
 
 def known_pitches(clip: DecodedClip) -> Pitches | None:
-    """Return the pitches that the audio was rendered from, where they are known and there are any."""
+    """Return the pitches that the audio was rendered from, shape (notes,); None where they are unknown or there are
+    none."""
     if clip.notes is None or clip.notes.origin != "known" or not len(clip.notes.pitches):
         return None
     return clip.notes.pitches

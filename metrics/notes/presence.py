@@ -43,9 +43,13 @@ def why_no_music(clip: DecodedClip) -> str | None:
 
 
 def strokes(samples: Samples, rate: int = RATE) -> int:
-    """Count how often the level rises suddenly in mono audio of shape (frames,).
+    """Count how often the level rises suddenly; 0 for silence and for audio shorter than 0.15 s.
 
     The differences of neighboring samples are taken first, since slow waves (brown noise, wind) have no steady level.
+
+    Args:
+        samples: mono, shape (frames,).
+        rate: in Hz.
     """
     size = round(FRAME * rate)
     changes = np.diff(samples)

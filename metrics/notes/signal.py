@@ -21,7 +21,8 @@ _LEAD = 5  # of these frames are kept before the music, so that its first attack
 
 
 def audible(clip: DecodedClip, rate: int) -> Samples | None:
-    """Return the clip as mono at ``rate`` Hz with a peak of 1, shape (frames,), or None for silence.
+    """Return the clip as mono at ``rate`` Hz with a peak of 1, shape (frames,), or None for silence and for what is not
+    audio (a peak above 10⁶).
 
     Trackers and peak pickers have absolute thresholds; at one common peak a clip scores the same at any level.
     """
@@ -29,7 +30,8 @@ def audible(clip: DecodedClip, rate: int) -> Samples | None:
 
 
 def sounding(clip: DecodedClip, rate: int) -> tuple[Samples, float] | None:
-    """Return `audible` without the silence before and after the music, and the second at which the music begins."""
+    """Return `audible` without the silence before and after the music, and the second at which the music begins; None
+    where `audible` gives None."""
     samples = audible(clip, rate)
     if samples is None:
         return None

@@ -57,7 +57,14 @@ def tempo_of(clip: DecodedClip) -> Tempo | None:
 
 
 def track_tempo(samples: Samples) -> Tempo | None:
-    """Track mono audio at 44,100 Hz, float32 of shape (frames,)."""
+    """Track mono audio at 44,100 Hz, float32 of shape (frames,).
+
+    Returns:
+        None where there is no beat to follow, or the recording is too long for the tracker (hours).
+
+    Raises:
+        MissingError: essentia is not installed.
+    """
     tracker = _tracker()
     try:
         bpm, beats, confidence, *_ = tracker(samples)

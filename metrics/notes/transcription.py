@@ -122,14 +122,25 @@ def posteriors_of(clip: DecodedClip) -> Posteriors | None:
 
 
 def transcribe(samples: Samples) -> Transcription:
-    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,), without correcting its tuning."""
+    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,), without correcting its tuning.
+
+    Raises:
+        MissingError: the network's weights are missing or are not those of this version.
+    """
     sounding, beginning = posteriors(samples)
     return Posteriors(sounding, beginning, frame_times(len(sounding))).notes()
 
 
 def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:
     """Compute the probabilities that a note sounds and that one begins, each of shape (frames, 88) from MIDI pitch 21
-    up."""
+    up.
+
+    Args:
+        samples: mono at 22,050 Hz, float32 of shape (frames,).
+
+    Raises:
+        MissingError: the network's weights are missing or are not those of this version.
+    """
     windows = _windows(samples)
     session = _session()
     results = [

@@ -67,7 +67,8 @@ def tuning_of(clip: DecodedClip) -> float:
 
 
 def in_tune(clip: DecodedClip, rate: int) -> Samples | None:
-    """Return `audible` played slower or faster, by at most 3 %, so that its tuning becomes A = 440 Hz."""
+    """Return `audible` played slower or faster, by at most 3 %, so that its tuning becomes A = 440 Hz; None where
+    `audible` gives None."""
     return clip.share(f"{VERSION}:{rate}", lambda: _in_tune(clip, rate))
 
 

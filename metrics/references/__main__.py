@@ -46,7 +46,15 @@ SOURCES = {
 
 
 def rebuild(name: str, path: Path) -> None:
-    """Write a reference to ``path``; takes about three minutes."""
+    """Write a reference to ``path``; takes about three minutes.
+
+    Args:
+        name: of `SOURCES`.
+        path: a file; its folder is made.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     source = SOURCES[name]
     seeds = range(source.first_seed, source.first_seed + SEEDS)
     model: MusicModel = create(find("model", "composer"), dict(source.params), MusicModel)
