@@ -69,10 +69,12 @@ class Audio:
 
     @property
     def channels(self) -> int:
+        """Number of channels."""
         return int(self.samples.shape[0])
 
     @property
     def frames(self) -> int:
+        """Samples of each channel."""
         return int(self.samples.shape[1])
 
     @property
@@ -181,6 +183,9 @@ def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
         path: the file; its folder is created.
         audio: the audio to write.
         comment: text to store in the file, see `read_comment`.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     import soundfile
 

@@ -159,6 +159,14 @@ def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
     """Return everything that can change a vector: plugin, version, parameters and weights.
 
     Its fingerprint is the key of cached vectors.
+
+    Args:
+        ref: name and parameters.
+        embedder: what `load_embedder` made of it.
+
+    Raises:
+        UsageError: as `load_embedder`.
+        MissingError: the weights are missing.
     """
     plugin = find("embedder", ref.name)
     kind = type(embedder)

@@ -65,6 +65,11 @@ class Score:
 
     @classmethod
     def of(cls, value: float, **details: Any) -> Score:
+        """Return a score with a value; the keyword arguments are its details.
+
+        Raises:
+            DataError: as the class.
+        """
         return cls(float(value), None, details)
 
     @classmethod
@@ -77,7 +82,7 @@ def finite_number(name: str, value: Any) -> float:
     """Return a finite float, small enough for sums, from any numeric type.
 
     Raises:
-        DataError: it is not such a number.
+        DataError: it is not such a number; the message has ``name``.
     """
     # float() would accept a string or True.
     real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)

@@ -73,7 +73,7 @@ class Notes:
         return np.array([note.onset for note in self.events], dtype=np.float64)
 
     def to_json(self) -> str:
-        """Compact JSON that `from_json` restores exactly."""
+        """Return compact JSON that `from_json` restores exactly."""
         content = {"origin": self.origin, "quarter": self.quarter, "key": self.key, "events": self.events}
         if self.unended:
             content["unended"] = self.unended
@@ -81,6 +81,12 @@ class Notes:
 
     @classmethod
     def from_json(cls, text: str) -> Notes:
+        """Parse the result of `to_json`.
+
+        Raises:
+            DataError: a note or the quarter is out of range.
+            ValueError, KeyError, TypeError: it has another form.
+        """
         content = json.loads(text)
         events = tuple(Note(*event) for event in content["events"])
         return cls(events, content["origin"], content["quarter"], content["key"], content.get("unended", 0))

@@ -93,6 +93,10 @@ class Notice:
 def checked(notices: Iterable[Notice | str], whose: str) -> tuple[Notice, ...]:
     """Return the warnings of a plugin as notices; sentences are kept as their text.
 
+    Args:
+        notices: as the plugin gave them.
+        whose: the plugin, for the message.
+
     Raises:
         DataError: one of them is neither a `Notice` nor text.
     """

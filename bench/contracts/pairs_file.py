@@ -45,6 +45,7 @@ def read_pairs(settings: PairsFile, prompts: Sequence[Prompt]) -> dict[str, Path
     Raises:
         UsageError: there is no such file or column, or it names none of the prompts.
         DataError: the file is damaged, names no recording for a prompt, two for one, or a missing one.
+        MissingError: a library for reading it is not installed.
     """
     path = Path(settings.file).expanduser()
     table = open_prompts(path, "utf-8")

@@ -47,7 +47,13 @@ def parameters(factory: Any) -> tuple[Parameter, ...]:
 def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool = False) -> dict[str, Any]:
     """Return ``params`` with the factory's defaults filled in, in the order of its signature.
 
-    ``partly`` omits missing required parameters instead of refusing.
+    A whole number for a parameter whose default is a float becomes a float.
+
+    Args:
+        plugin: named in messages.
+        factory: its class or function.
+        params: the given values by name.
+        partly: omit missing required parameters instead of refusing.
 
     Raises:
         UsageError: an unknown parameter or a missing one; the message suggests the nearest, or gives an example.

@@ -83,6 +83,7 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
     Raises:
         UsageError: no such file, no column of that name, or none or several that may hold the texts or ids.
         DataError: the file is damaged; a row has no text, no id or a repeated id or text; or no rows are left.
+        MissingError: a library for reading it is not installed.
     """
     path = Path(settings.file).expanduser()
     table = open_prompts(path, settings.encoding)

@@ -143,6 +143,7 @@ def load_suite_named(ref: str | SuiteFile | Mapping[str, Any]) -> PromptSuite:
         UsageError: an unknown suite, or another version than the installed one; a file of prompts that does
             not exist or has no such column.
         DataError: a suite file with a mistake.
+        MissingError: a module that the suite needs, or a library for reading the file, is not installed.
     """
     if not isinstance(ref, str):
         made = ref if isinstance(ref, SuiteFile) else parse_settings(SuiteFile, dict(ref), "suite")

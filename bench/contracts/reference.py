@@ -51,10 +51,12 @@ class EmbeddingSet:
 
     @property
     def windows(self) -> int:
+        """Number of windows."""
         return int(self.vectors.shape[0])
 
     @property
     def dimension(self) -> int:
+        """Length of a vector."""
         return int(self.vectors.shape[1])
 
     def part(self, keep: npt.NDArray[np.bool_]) -> EmbeddingSet:
@@ -153,7 +155,13 @@ class PlannedReference:
 def gather(
     clips: Sequence[tuple[int, int, Vectors]], embedder: str, prompts: Mapping[int, Prompt] | None = None
 ) -> EmbeddingSet:
-    """Join (recording, group, vectors) of one or more clips into one set; ``prompts`` describes the groups."""
+    """Join the embeddings of one or more clips into one set.
+
+    Args:
+        clips: number of the recording, number of the group, and vectors of shape (windows, dimension).
+        embedder: fingerprint of the embedder's identity.
+        prompts: prompt of each group by its number, where known.
+    """
     recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
     groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
     vectors = np.concatenate([vectors for *_, vectors in clips])

@@ -66,12 +66,22 @@ class SetMetric(ABC):
 
         With too few prompts or windows, it returns an `Estimate` with a reason. ``Estimate.n`` counts clips.
 
+        Args:
+            evaluated: embeddings of a model's clips, grouped by prompt.
+            reference: None only where the metric needs none.
+
         Raises:
             UsageError: the embedders differ, or the reference lacks required data.
             DataError: embeddings are not finite.
         """
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
-        """Return B − A, paired by group, with the jackknife interval and a permutation test that swaps whole groups."""
+        """Return B − A, paired by group, with the jackknife interval and a permutation test that swaps whole groups.
+
+        Args:
+            a, b: embeddings of two models' clips, grouped by prompt.
+            reference: as in `evaluate`.
+            seed: of random permutations.
+        """
         del a, b, reference, seed
         return Difference(None, None, None, None, "", "this metric has no test for differences")
