@@ -69,7 +69,7 @@ class Cell:
 
 
 def parse_grouping(by: str | None) -> Grouping | None:
-    """Validate the grouping of tables.
+    """Check the grouping of tables, and return it; None groups nothing.
 
     Raises:
         UsageError: it is neither ``genre`` nor ``level``.
@@ -99,7 +99,8 @@ def read_columns(store: Store) -> list[Column]:
 
 
 def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
-    """Return the estimates of shown set metrics by (model, metric, group), for the present clips of the run."""
+    """Return the estimates of shown set metrics by (model, metric, group), for the present clips of the run; ``all`` is
+    the group of all prompts."""
     scores = shown_set_scores(store, ("all", by or "all"))
     if not scores:
         return {}

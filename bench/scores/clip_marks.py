@@ -34,6 +34,10 @@ def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group,
 
     A clip is shorter or longer than the run's duration if the difference exceeds `LENGTH_PRECISION`, as in the
     conformance check. One that was cropped to the duration counts as longer.
+
+    Args:
+        store: store of the run.
+        groupings: each ``genre``, ``level``, or ``all`` for all clips.
     """
     duration, prompts = float(store.about()["duration"]), store.prompts()
     declared = {model.label: model.rate for model in read_models(store)}

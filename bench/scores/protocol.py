@@ -62,7 +62,7 @@ def stated_protocol(about: Mapping[str, str], prompts: Collection[Prompt], metri
     """Return the protocol of a run.
 
     Args:
-        about: facts about it.
+        about: facts about it: ``suite``, ``duration`` in seconds and, if known, ``suite_size`` and ``suite_file``.
         prompts: all its prompts.
         metrics: metrics in its tables.
     """
@@ -135,6 +135,9 @@ def difference(ours: Protocol, theirs: Protocol) -> str | None:
     """Return the first difference of two protocols in words; None if their numbers are comparable.
 
     Metrics in only one of them count as a difference; `shared_metrics` are comparable anyway.
+
+    Raises:
+        ValueError: the ids differ and the contents do not.
     """
     if ours.id == theirs.id:
         return None

@@ -29,7 +29,8 @@ COLUMNS: dict[str, str] = {
 
 
 def score_table(store: Store) -> pd.DataFrame:
-    """One row for each planned clip and shown clip metric, with the columns of `COLUMNS`: by model, metric and clip.
+    """Return one row for each planned clip and shown clip metric, with the columns of `COLUMNS`: by model, metric and
+    clip.
 
     ``value`` is in ``unit``, and NaN if missing; then ``reason`` says why, unless the score is not
     computed yet. ``failed`` is whether making or scoring the clip went wrong, which the next run retries; what is
