@@ -51,7 +51,7 @@ def similarities(clips: Sequence[Vectors], recordings: Iterable[Vectors]) -> Arr
 
 
 def best_windows(clip: Vectors, recording: Vectors) -> tuple[int, int]:
-    """Return the most similar windows of a clip and a recording, each of shape (windows, dimension)."""
+    """Return the places of the most similar windows of a clip and a recording, each of shape (windows, dimension)."""
     matrix = _unit(clip) @ _unit(recording).T
     row, column = np.unravel_index(matrix.argmax(), matrix.shape)
     return int(row), int(column)
@@ -65,7 +65,8 @@ def _unit(vectors: Vectors) -> Array:
 
 
 def largest_odds(n: int, size: int) -> Array:
-    """Probability that the k-th smallest of n values is the largest of a random subset, for k = 1 … n, shape (n,).
+    """Compute the probability that the k-th smallest of n values is the largest of a random subset, for k = 1 … n,
+    shape (n,).
 
     C(k−1, size−1) / C(n, size), by the ratio of neighbors, which never overflows.
 
@@ -84,7 +85,11 @@ def largest_odds(n: int, size: int) -> Array:
 
 
 def expected_largest(values: npt.ArrayLike, size: int) -> Array:
-    """Return the mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…)."""
+    """Return the mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…).
+
+    Raises:
+        ValueError: not 1 ≤ size ≤ n.
+    """
     ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
     largest: Array = ordered @ largest_odds(ordered.shape[-1], size)
     return largest
@@ -174,13 +179,14 @@ class Audit:
         return float(values @ self._weights(np.unique(self.prompts)))
 
     def excess(self) -> CopyingEstimate:
-        """The excess similarity to the nearest training recording over the nearest held-out one."""
+        """Compute the mean over prompts of the excess similarity to the nearest training recording over the nearest
+        held-out one."""
         values = self.nearest_trained - self.nearest_held_out
         known = np.unique(self.prompts)
         return _judged(self._means(values, known), self._strata(known), self.resplits @ self._weights(known))
 
     def probability(self) -> CopyingEstimate:
-        """`trained_nearer`, the mean over prompts; without a p of its own."""
+        """Compute the mean over prompts of `trained_nearer`, without a p of its own."""
         values = trained_nearer(self.similarities[:, self.trained], self.similarities[:, ~self.trained])
         known = np.unique(self.prompts)
         found = _judged(self._means(values, known), self._strata(known), None)

@@ -104,6 +104,14 @@ def embed_clips(run: AuditedRun, models: Collection[str], progress: Progress) ->
     Missing ones are computed, and stored in the user's cache folder. Clips that cannot be embedded are left
     out.
 
+    Args:
+        run: the run.
+        models: labels of the rows.
+        progress: receives the progress, and clips left out.
+
+    Returns:
+        The part of the clips that is embedded, and the clips.
+
     Raises:
         MissingError: a dependency of the embedder is not installed.
     """

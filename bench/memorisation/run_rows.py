@@ -106,7 +106,7 @@ def require_row(label: str, rows: Sequence[AuditedRow]) -> None:
     """Refuse a label that no row has.
 
     Raises:
-        UsageError: as said.
+        UsageError: there is none; the message suggests the nearest.
     """
     known = [row.label for row in rows]
     if label not in known:
