@@ -38,7 +38,8 @@ class ShownMetric:
         params_hash: identity of its parameters.
         embedder: identity of its embedders, empty if it has none.
         view: the `bench.contracts.clip_view.View.key` of the part of the clips that is embedded; empty where nothing
-        is. reference, reference_name: fingerprint and name of what it compares with; empty where that is nothing.
+            is.
+        reference, reference_name: fingerprint and name of what it compares with; empty where that is nothing.
     """
 
     ref: str
