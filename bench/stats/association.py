@@ -52,7 +52,14 @@ class RatedClips:
         return ~np.isnan(self.scores) & rated
 
     def mean_ratings(self, counts: Array) -> Array:
-        """Return the mean rating of each clip, shape (rows, clips), by row of listeners' counts; NaN if unrated."""
+        """Return the mean rating of each clip, rounded to 9 decimals.
+
+        Args:
+            counts: shape (rows, listeners), ≥ 0: how often each listener is counted.
+
+        Returns:
+            Shape (rows, clips); NaN where no listener that is counted rated the clip.
+        """
         present = ~np.isnan(self.ratings)
         with np.errstate(invalid="ignore"):
             mean = counts @ np.where(present, self.ratings, 0.0) / (counts @ present.astype(np.float64))
@@ -83,7 +90,7 @@ class Association:
 def within_prompts(
     data: RatedClips, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> Association:
-    """Rank correlation over the clips of one prompt, averaged over prompts.
+    """Compute the rank correlation over the clips of one prompt, averaged over prompts.
 
     Σ nₚrₚ/Σ nₚ with nₚ the pairs of clips of prompt p, over the prompts where rₚ exists (neither all scores nor all
     mean ratings equal). With two clips a prompt it is the share of prompts on which metric and listeners agree, less
@@ -128,10 +135,11 @@ def within_prompts(
 
 
 def pooled(data: RatedClips, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED) -> Association:
-    """Rank correlation over all clips of all prompts.
+    """Compute the rank correlation over all clips of all prompts.
 
     A metric that only tells genres apart has one as well, where some genres are liked better than others; so it says
-    little about which of two models will be preferred. Arguments and intervals as for `within_prompts`.
+    little about which of two models will be preferred. Arguments, intervals and errors
+    as for `within_prompts`.
     """
 
     def statistic(listeners: Array, prompts: Array) -> Array:
@@ -152,11 +160,11 @@ def pooled(data: RatedClips, resamples: int = RESAMPLES, confidence: float = 0.9
 def between_models(
     data: RatedClips, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> Association:
-    """Rank correlation over models of their mean score and mean rating, clips averaged within prompts.
+    """Compute the rank correlation over models of mean score and mean rating, clips averaged within prompts.
 
     Below 5 models there is none: four models are in one of 24 orders, and the right one comes by chance too often.
-    The models are taken as they are: intervals are for other listeners and prompts, not for other models. Arguments as
-    for `within_prompts`.
+    The models are taken as they are: intervals are for other listeners and prompts, not for other models. Arguments
+    and errors as for `within_prompts`.
     """
     metrics, models = len(data.scores), int(data.models.max()) + 1
     members = (data.models[:, None] == np.arange(models)).astype(np.float64)

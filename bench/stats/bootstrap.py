@@ -41,7 +41,7 @@ def crossed_bootstrap(
     confidence: float = 0.95,
     seed: int = SEED,
 ) -> Bootstrapped:
-    """Percentile interval from resampling listeners and, independently, prompts, both with replacement.
+    """Compute the percentile interval from resampling listeners and, independently, prompts, with replacement.
 
     A resample is two vectors of counts: how often each listener and each prompt was drawn. A rating by listener l of
     prompt p weighs count_l · count_p; ratings themselves are never drawn apart from their listener and prompt.

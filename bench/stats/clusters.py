@@ -16,7 +16,12 @@ ONE_LISTENER = "one listener, an interval needs 2"
 
 
 class ClusterVariance(NamedTuple):
-    """Variance of statistics and its degrees of freedom, of their shape; the reason if missing, else ""."""
+    """Variance of statistics, with its degrees of freedom.
+
+    Attributes:
+        variance, df: of the statistics' shape, NaN where missing; a single NaN each with one listener.
+        reason: why some are missing, or "".
+    """
 
     variance: Array
     df: Array
@@ -25,7 +30,7 @@ class ClusterVariance(NamedTuple):
 
 @dataclass(frozen=True)
 class ClusteredMean:
-    """A mean of answers, its t-interval, and two-sided p against 0; NaN with a reason if missing."""
+    """A mean of answers, its t-interval, and two-sided p against 0; with a reason all but the mean are NaN."""
 
     estimate: float
     se: float
@@ -46,7 +51,8 @@ def cluster_variance(listeners: Labels, prompts: Labels, jackknife: Callable[[La
 
     Args:
         listeners, prompts: shape (answers,), whose and on what.
-        jackknife: gives the delete-one-group variance of each statistic, for groups numbered from 0 without gaps.
+        jackknife: gives the delete-one-group variance of each statistic, for groups numbered from 0 without gaps, shape
+            (answers,); NaN where the statistic does not exist without some group.
 
     Source: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal of Business & Economic
     Statistics 29 (2011); MacKinnon, Nielsen and Webb, "Cluster-robust inference: a guide to empirical practice",
@@ -113,9 +119,12 @@ def clustered_mean(values: Array, listeners: Labels, prompts: Labels, confidence
 
 
 def effective_number(groups: Labels) -> float:
-    """Kish's effective number of clusters, (Σn)²/Σn² with n the answers of each.
+    """Return Kish's effective number of clusters, (Σn)²/Σn² with n the answers of each.
 
     So many with as many answers each would tell about as much, where clusters differ.
+
+    Args:
+        groups: shape (answers,), the cluster of each answer.
 
     Source: Kish, *Survey Sampling* (1965).
 

@@ -19,7 +19,7 @@ class CrossedMean:
     """The mean of listener × prompt values with its interval for new listeners and new prompts.
 
     Attributes:
-        estimate: the mean (generalised least squares where cells are missing).
+        estimate: the mean (generalized least squares where cells are missing).
         se: its standard error; 0 where all values are equal.
         df: degrees of freedom.
         low, high: the confidence interval.
@@ -149,9 +149,13 @@ def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean
 
 
 def crossed_p(differences: Array) -> Array:
-    """Two-sided p of many complete surveys at once, shape (…, listeners, prompts); NaN where all differences are equal.
+    """Compute the two-sided p of many complete surveys at once: the closed form of `crossed_t_test`, for simulations.
 
-    The closed form of `crossed_t_test`, for simulations.
+    Args:
+        differences: shape (…, listeners, prompts), finite, at least 2 of each.
+
+    Returns:
+        Shape (…); NaN where all differences of a survey are equal.
     """
     from scipy.special import stdtr
 

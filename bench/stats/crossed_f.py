@@ -72,7 +72,7 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
 
 
 def orthonormal_contrasts(models: int) -> Array:
-    """Orthonormal contrasts (Helmert's), shape (models, models − 1)."""
+    """Return orthonormal contrasts (Helmert's), one a column: shape (models, models − 1)."""
     helmert = (np.triu(np.ones((models, models))) - np.diag(np.arange(1.0, models), -1))[:, : models - 1]
     contrasts: Array = helmert / np.linalg.norm(helmert, axis=0)
     return contrasts

@@ -38,26 +38,34 @@ class Layout:
 
     @classmethod
     def of(cls, ratings: npt.ArrayLike, fixed: npt.ArrayLike) -> Layout:
-        """Lay out ratings with NaN where missing; see the class for the shapes."""
+        """Lay out ratings.
+
+        Args:
+            ratings: shape (models, listeners, prompts), NaN where missing.
+            fixed: shape (effects, models, listeners, prompts); set to 0 where there is no rating.
+        """
         x = np.asarray(ratings, dtype=np.float64)
         present = ~np.isnan(x)
         return cls(np.where(present, x, 0.0), present.astype(np.float64), np.where(present, fixed, 0.0))
 
     def turned(self) -> Layout:
-        """The layout with listeners and prompts swapped."""
+        """Return the layout with listeners and prompts swapped."""
         return Layout(*(part.swapaxes(-1, -2) for part in (self.ratings, self.present, self.fixed)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """How many models, listeners and prompts there are."""
         models, listeners, prompts = self.present.shape
         return models, listeners, prompts
 
     @cached_property
     def count(self) -> int:
+        """How many ratings there are."""
         return int(self.present.sum())
 
     @property
     def effects(self) -> int:
+        """How many fixed effects there are."""
         return len(self.fixed)
 
     @cached_property
@@ -79,7 +87,7 @@ class Layout:
 
     @cached_property
     def counts(self) -> tuple[Array, Array]:
-        """Ratings of each listener and of each prompt, shape (levels, models)."""
+        """Ratings of each listener and of each prompt, shape (levels, models) each."""
         return self.present.sum(axis=2).T, self.present.sum(axis=1).T
 
 
@@ -114,7 +122,8 @@ def fit(layout: Layout) -> Fit:
     """Maximize the restricted likelihood.
 
     Raises:
-        ValueError: no maximum was found, or none exists because listeners and prompts explain every rating exactly.
+        ValueError: there are no more ratings than fixed effects, no maximum was found, or none exists because listeners
+            and prompts explain every rating exactly.
 
     Source: Bates, Mächler, Bolker and Walker, "Fitting linear mixed-effects models using lme4", Journal of Statistical
     Software 67 (2015), sections 3.4 to 3.6.
@@ -165,7 +174,14 @@ class State:
     """The profiled deviance at given relative covariances, with everything needed for its gradient.
 
     A = ΛᵀZᵀZΛ + I has a block of models × models for each listener; they are taken out first, which leaves a system
-    for the prompts alone (the Schur complement).
+    for the prompts alone (the Schur complement). The deviance is infinite where the ratings leave no residual.
+
+    Args:
+        layout: of the ratings.
+        roots: as in `Fit`.
+
+    Raises:
+        numpy.linalg.LinAlgError: a matrix to be inverted is not positive definite.
     """
 
     def __init__(self, layout: Layout, roots: tuple[Array, Array]) -> None:
@@ -235,7 +251,11 @@ class State:
         return 2 * listener, 2 * prompt
 
     def applied(self) -> tuple[Array, Array]:
-        """ZᵀV⁻¹ of the fixed effects and the ratings, shape (levels, models, effects + 1)."""
+        """Return ZᵀV⁻¹ of the fixed effects and the ratings, V relative to the residual variance.
+
+        Returns:
+            Of listeners and of prompts, shape (levels, models, effects + 1) each.
+        """
         layout = self.layout
         spread = [root @ part for root, part in zip(self.roots, self.solved, strict=True)]
         from_prompts = (layout.present @ spread[1].transpose(1, 0, 2)).transpose(1, 0, 2)

@@ -22,7 +22,7 @@ _EXACT_UP_TO = 12
 
 
 def wilcoxon_pratt(differences: Array) -> Array:
-    """Wilcoxon's signed-rank test with Pratt's zeros and mean ranks of ties, two-sided p of each row.
+    """Compute Wilcoxon's signed-rank test with Pratt's zeros and mean ranks of ties, two-sided p of each row.
 
     Zeros are ranked with the rest and then left out. z = Σ sign(d)·rank / √Σ rank², the sums over d ≠ 0, without a
     continuity correction. Equals R's ``coin::wilcoxsign_test``.
@@ -31,7 +31,7 @@ def wilcoxon_pratt(differences: Array) -> Array:
         differences: shape (surveys, n), finite.
 
     Returns:
-        shape (surveys,); 1 where all differences are 0.
+        Shape (surveys,); 1 where all differences are 0.
 
     Source: Pratt, "Remarks on zeros and ties in the Wilcoxon signed rank procedures", JASA 54 (1959).
     """
@@ -46,12 +46,15 @@ def wilcoxon_pratt(differences: Array) -> Array:
 
 
 def wilcoxon_exact(differences: Array) -> Array:
-    """`wilcoxon_pratt` against all 2ⁿ ways to sign the ranks; by the normal distribution above n = 12.
+    """Compute `wilcoxon_pratt` against all 2ⁿ ways to sign the ranks; by the normal distribution above n = 12.
 
     With n = 5 the smallest p is 2/2⁵ = .0625: such a test cannot reach .05.
 
     Args:
         differences: shape (surveys, n), finite.
+
+    Returns:
+        Shape (surveys,); 1 where all differences are 0.
     """
     n = differences.shape[1]
     if n > _EXACT_UP_TO:
@@ -64,10 +67,13 @@ def wilcoxon_exact(differences: Array) -> Array:
 
 
 def paired_t(differences: Array) -> Array:
-    """Student's t of the mean, two-sided p of each row; 1 where all differences are 0, 0 where all are equal otherwise.
+    """Compute Student's t-test of the mean, two-sided p of each row.
 
     Args:
         differences: shape (surveys, n), finite, n ≥ 2.
+
+    Returns:
+        Shape (surveys,); 1 where all differences are 0, 0 where all are equal otherwise.
 
     Source: Student, "The probable error of a mean", Biometrika 6 (1908).
     """
@@ -76,14 +82,17 @@ def paired_t(differences: Array) -> Array:
 
 
 def intercepts_only(a: Array, b: Array) -> Array:
-    """Return the mixed model ``rating ~ model + (1|listener) + (1|prompt)``: without random slopes.
+    """Test by the mixed model ``rating ~ model + (1|listener) + (1|prompt)``: without random slopes.
 
     With both models rated in every cell the estimate is the mean difference, and its variance 2 s²/cells, with s² the
     residual mean square once model, listeners and prompts are taken out by least squares: what REML finds wherever
     listeners and prompts differ more than the residual makes them.
 
     Args:
-        a, b: shape (surveys, listeners, prompts), NaN in the same places in every survey.
+        a, b: shape (surveys, listeners, prompts), NaN in the same places in both and in every survey.
+
+    Returns:
+        Two-sided p, shape (surveys,).
 
     Source: Barr et al., Journal of Memory and Language 68 (2013): without random slopes the test is anticonservative.
     """
@@ -134,13 +143,16 @@ def false_positive_rates(
         present: shape (listeners, prompts), whether both models were rated; every row and column at least once.
         variances: of the latent opinion; what they are decides how wrong the tests are.
         scale: of the ratings.
-        runs: simulated surveys; the standard error of a rate r is √(r(1 − r)/runs).
+        runs: simulated surveys, ≥ 1; the standard error of a rate r is √(r(1 − r)/runs).
         seed: of ``numpy.random.default_rng``.
         level: nominal two-sided level.
         centre: mean opinion, in steps of a five-point scale from its middle.
 
+    Returns:
+        By the test's name, the share of surveys with a p below ``level``.
+
     Raises:
-        ValueError: fewer than two listeners or prompts, or one without a value.
+        ValueError: fewer than two listeners or prompts, one without a value, or a scale without steps.
     """
     mask = np.asarray(present, dtype=bool)
     if mask.ndim != 2 or min(mask.shape) < 2 or not (mask.any(axis=0).all() and mask.any(axis=1).all()):

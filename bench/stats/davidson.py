@@ -110,9 +110,17 @@ def fit_davidson(wins: Array, ties: Array, start: tuple[Array, float] | None = N
 
 
 def strongly_connected(wins: Array) -> Flags:
-    """Return whether each model can be reached from each other one along wins, for each matrix of shape (tables, k, k).
+    """Return for each table whether every model can be reached from every other one along wins.
 
-    Then the abilities are finite. Source: Ford, American Mathematical Monthly 64 (1957).
+    Then the abilities are finite.
+
+    Args:
+        wins: shape (tables, models, models), ≥ 0; [i, j] counts wins of i over j.
+
+    Returns:
+        Shape (tables,).
+
+    Source: Ford, American Mathematical Monthly 64 (1957).
     """
     models = wins.shape[-1]
     reach = (wins > 0) | np.eye(models, dtype=bool)

@@ -21,7 +21,7 @@ def probability_of_superiority(differences: npt.ArrayLike) -> float:
         differences: any shape, B − A, NaN where missing.
 
     Raises:
-        ValueError: no differences.
+        ValueError: no differences, or an infinite one.
 
     Source: Grissom and Kim, *Effect Sizes for Research*, 2nd ed. (2012), ch. 6, PS for dependent groups.
 
@@ -42,7 +42,7 @@ def matched_rank_biserial(differences: npt.ArrayLike) -> float:
         differences: any shape, B − A, NaN where missing.
 
     Raises:
-        ValueError: no differences.
+        ValueError: no differences, or an infinite one.
 
     Source: Kerby, "The simple difference formula", Comprehensive Psychology 3 (2014).
 
@@ -60,7 +60,7 @@ def matched_rank_biserial(differences: npt.ArrayLike) -> float:
 
 
 def standardised_difference(differences: npt.ArrayLike, unit: Literal["listener", "prompt", "cell"]) -> float:
-    """Cohen's d_z: mean difference ÷ standard deviation of the differences (ddof = 1).
+    """Return Cohen's d_z: mean difference ÷ standard deviation of the differences (ddof = 1).
 
     It means nothing without its unit: the same survey gives a larger d_z of listener means than of single cells, since
     averaging takes the residual out of the denominator.
@@ -70,7 +70,7 @@ def standardised_difference(differences: npt.ArrayLike, unit: Literal["listener"
         unit: whose differences: each listener's mean, each prompt's mean, or each cell.
 
     Raises:
-        ValueError: fewer than two units, or all units equal, where no d_z exists.
+        ValueError: fewer than two units, or all units equal, where no d_z exists; or an infinite difference.
 
     Source: Lakens, "Calculating and reporting effect sizes", Frontiers in Psychology 4 (2013), eq. 6.
 
@@ -114,10 +114,10 @@ def equivalence(test: CrossedTest, margin: float, level: float = 0.05) -> Equiva
     Args:
         test: of the differences, by `bench.stats.crossed.crossed_t_test`.
         margin: the smallest difference that matters, > 0, in rating steps; to be stated before the ratings are seen.
-        level: of each one-sided test; the interval's confidence is 1 − 2·level.
+        level: of each one-sided test, in (0, 0.5); the interval's confidence is 1 − 2·level.
 
     Raises:
-        ValueError: a margin that is not positive, or a test without an interval.
+        ValueError: a margin that is not positive and finite, a level outside (0, 0.5), or a test without an interval.
 
     Source: Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", Journal of
     Pharmacokinetics and Biopharmaceutics 15 (1987).

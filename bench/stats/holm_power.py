@@ -37,7 +37,7 @@ def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulati
         simulation: the surveys, with their ``design``.
 
     Raises:
-        ValueError: too few listeners or prompts, or a scale without steps.
+        ValueError: fewer listeners than `PlannedDesign.least_listeners`.
     """
     design = simulation.design
     if listeners < design.least_listeners:
@@ -136,7 +136,15 @@ def _filled(rng: np.random.Generator, design: PlannedDesign, models: int, listen
 
 
 def tie_threshold(ties: float, variances: OpinionVariances) -> float:
-    """Return how near two opinions must be for a tie, so that equal models tie in that share of votes."""
+    """Return how near two opinions must be for a tie, so that equal models tie in that share of votes.
+
+    Args:
+        ties: the share, in [0, 1).
+        variances: of the latent opinion.
+
+    Returns:
+        Their least distance without a tie, ≥ 0, in steps of a five-point scale.
+    """
     from scipy.special import ndtri
 
     spread = np.sqrt(2 * (variances.listener_model + variances.prompt_model + variances.residual))
@@ -147,6 +155,13 @@ def preferred_share(effect: float, variances: OpinionVariances) -> float:
     """Return the share of votes, ties half, for a model that is better by the effect.
 
     Φ(effect / √(2(σ²listener×model + σ²prompt×model + σ²residual))) where there are no ties.
+
+    Args:
+        effect: latent difference, in steps of a five-point scale.
+        variances: of the latent opinion.
+
+    Returns:
+        In [0, 1]; 0.5 for an effect of 0.
     """
     from scipy.special import ndtr
 
@@ -166,9 +181,9 @@ def _holm(p: Array) -> Array:
 
 
 def equivalence_power(listeners: int, prompts: int, margin: float, simulation: Simulation) -> float:
-    """Compute the share of surveys of equal models that show a difference within ±margin (TOST, each side at .05).
+    """Compute the share of surveys of equal models that show a difference within ±margin (TOST).
 
-    Of two models that every listener rates on every prompt.
+    Of two models that every listener rates on every prompt; each side is tested at the simulation's level.
 
     Args:
         listeners, prompts: each 2 or more.
@@ -176,7 +191,7 @@ def equivalence_power(listeners: int, prompts: int, margin: float, simulation: S
         simulation: the surveys.
 
     Raises:
-        ValueError: fewer than two listeners or prompts, or a margin that is not positive.
+        ValueError: fewer than two listeners or prompts, a margin that is not positive, or a scale without steps.
 
     Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
     """

@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 
 class Interval(NamedTuple):
-    """A mean with its confidence interval; ``low`` and ``high`` are NaN if there are too few values."""
+    """A mean with its confidence interval.
+
+    Attributes:
+        mean: the estimate.
+        low, high: the interval; NaN where there is none, as of a single value.
+        df: degrees of freedom; 0 of a single value, infinite for `wilson_interval`.
+    """
 
     mean: float
     low: float
@@ -84,7 +90,7 @@ def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: f
 
 
 def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval for a share: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), with p = hits/n.
+    """Return Wilson's score interval for a share: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), with p = hits/n.
 
     It stays within [0, 1] and has a width even when there are only hits or only misses.
 
@@ -92,6 +98,9 @@ def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
         hits: 0 to ``trials``.
         trials: independent ones, 1 or more.
         level: coverage in (0, 1).
+
+    Returns:
+        The interval, with hits/trials as its ``mean``.
 
     Raises:
         ValueError: hits that are not between 0 and trials, or no trials.

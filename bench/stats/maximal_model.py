@@ -31,13 +31,13 @@ def maximal_t_test(
         a, b: ratings of the two models, shape (listeners, prompts), NaN where missing.
         confidence: coverage of the interval, in (0, 1).
         covariate: of the ratings, shape (2, listeners, prompts), such as the position at which each was given; it is
-            centred, and each rating needs one.
+            centered, and each rating needs one.
 
     Returns:
         The test; ``cells`` are those with a rating of either, and ``components`` the variances of a difference.
 
     Raises:
-        ValueError: see `MaximalModel.of`.
+        ValueError: see `MaximalModel.of`; or a confidence outside (0, 1).
 
     Source: Barr, Levy, Scheepers and Tily, "Random effects structure for confirmatory hypothesis testing", Journal of
     Memory and Language 68 (2013).
@@ -78,8 +78,9 @@ class MaximalModel:
         """Fit the ratings; the arguments are those of `maximal_f_test`.
 
         Raises:
-            ValueError: a model rated by fewer than two listeners or on fewer than two prompts, too few ratings to tell
-                listeners, prompts and residual apart, a covariate that cannot be told from the models, or no fit.
+            ValueError: fewer than two models, an infinite rating, a model rated by fewer than two listeners or on fewer
+                than two prompts, too few ratings to tell listeners, prompts and residual apart, a rating without a
+                covariate, a covariate that cannot be told from the models, or no fit.
         """
         whole = np.asarray(ratings, dtype=np.float64)
         if whole.ndim != 3 or min(whole.shape) < 2:
@@ -104,7 +105,18 @@ class MaximalModel:
         return cls(layout, None if constant else _fit_scaled(layout), empty)
 
     def difference(self, a: int, b: int, confidence: float = 0.95) -> CrossedTest:
-        """Test whether two models, given by position, have equal means."""
+        """Test whether two models have equal means.
+
+        Args:
+            a, b: their positions among the models; the difference is b − a.
+            confidence: coverage of the interval, in (0, 1).
+
+        Returns:
+            As `maximal_t_test`.
+
+        Raises:
+            ValueError: a confidence outside (0, 1).
+        """
         from scipy.special import stdtr, stdtrit
 
         if not 0 < confidence < 1:

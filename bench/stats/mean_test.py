@@ -38,7 +38,13 @@ class MeanTest(NamedTuple):
 
 
 def mean_test(differences: npt.ArrayLike) -> MeanTest:
-    """Bootstrap-t interval and p of one mean; see `mean_tests`.
+    """Compute the 95 % bootstrap-t interval and p of one mean; see `mean_tests`.
+
+    Args:
+        differences: shape (n,), n ≥ 2, finite.
+
+    Raises:
+        ValueError: fewer than two differences, or one that is not finite.
 
     >>> test = mean_test([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     >>> test.low > 0, test.p < 0.05
@@ -63,7 +69,7 @@ def mean_tests(batch: Sequence[Array]) -> list[MeanTest]:
         batch: rows of finite differences, each of shape (n,), n ≥ 2; n may differ.
 
     Returns:
-        a result a row, in order.
+        A result a row, in order.
 
     Raises:
         ValueError: a row of fewer than two differences, or one that is not finite.

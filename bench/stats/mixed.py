@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 def mixed_mean(values: npt.ArrayLike) -> Solution:
     """Fit ``x ~ 1 + (1|listener) + (1|prompt)`` by REML with missing cells.
 
-    The estimate is Σ wᵢⱼ xᵢⱼ with the generalised least squares weights w (they add up to 1). Its variance is the
+    The estimate is Σ wᵢⱼ xᵢⱼ with the generalized least squares weights w (they add up to 1). Its variance is the
     largest of REML's 1/(1ᵀΣ⁻¹1), with Satterthwaite's df, and of two floors that hold whatever REML makes of the
     components: Σᵢ rᵢ²/(1 − Wᵢ) over the listeners, with Wᵢ = Σⱼ wᵢⱼ and rᵢ = Σⱼ wᵢⱼ(xᵢⱼ − estimate), and the same over
     the prompts, with 1/ΣWᵢ² − 1 df. On complete data the floors are L/(N·M) and I/(N·M) with N − 1 and M − 1 df, those

@@ -36,9 +36,11 @@ class Moments:
 
     @classmethod
     def of(cls, rows: npt.ArrayLike, block: int = 4096) -> Moments:
-        """Measure rows of shape (n, dimension) in float64, ``block`` of them at a time.
+        """Measure rows in float64, some at a time.
 
-        Slicing is all that is asked of ``rows``, so a memory map is never read whole.
+        Args:
+            rows: shape (n, dimension), finite. What has a shape is only sliced, so a memory map is never read whole.
+            block: rows at a time, ≥ 1.
 
         Raises:
             ValueError: not two-dimensional, or a value that is not finite.

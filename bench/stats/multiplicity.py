@@ -35,7 +35,7 @@ def holm(p: npt.ArrayLike) -> Array:
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Array:
-    """Benjamini and Hochberg's step-up adjustment: the expected share of false claims among those made.
+    """Return Benjamini and Hochberg's step-up adjustment, for the expected share of false claims among those made.
 
     In ascending order, p₍ᵢ₎ · n/i, made monotone from above and cut at 1. For tests that are independent or
     depend positively.

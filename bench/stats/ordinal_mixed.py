@@ -25,8 +25,9 @@ class OrdinalFit:
         thresholds: shape (categories − 1,), rising.
         effects: shape (effects,): log-odds of a higher rating.
         listener_sd, prompt_sd: standard deviations of the random intercepts.
-        listeners, prompts: their modes, shape (listeners,) and (prompts,).
-        thresholds_se, effects_se: from the curvature of the log-likelihood, Wald's; they take every listener and every
+        listeners, prompts: their modes in log-odds, shape (listeners,) and (prompts,).
+        thresholds_se, effects_se: from the curvature of the log-likelihood, Wald's; NaN where that has no inverse. They
+            take every listener and every
             prompt to like the same models: z-tests made from them reject equal models in 38 % of surveys of 5 listeners
             × 36 prompts with typical variances.
         log_likelihood: Laplace's approximation to it.
@@ -46,7 +47,7 @@ class OrdinalFit:
 def fit_ordinal(
     categories: npt.ArrayLike, fixed: npt.ArrayLike, listeners: npt.ArrayLike, prompts: npt.ArrayLike
 ) -> OrdinalFit:
-    """Fit the model by maximum likelihood.
+    """Fit the model of `OrdinalFit` by maximum likelihood.
 
     Args:
         categories: of each rating, 0 to the highest, each of them used, at least two; shape (ratings,).

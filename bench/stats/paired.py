@@ -26,7 +26,16 @@ _ROWS = (
 
 
 class PairedTest(NamedTuple):
-    """The mean of n differences with its 95 % interval and p; NaN where one difference says nothing of its spread."""
+    """The mean of differences with its interval and test.
+
+    Attributes:
+        estimate: the mean.
+        low, high: Student's 95 % interval; NaN for one difference, which says nothing of its spread.
+        p: two-sided, as `sign_flip_p` returns it.
+        n: how many differences.
+        df: n − 1.
+        se: standard error of the mean; 0 where all differences are equal, NaN for one.
+    """
 
     estimate: float
     low: float
@@ -38,7 +47,7 @@ class PairedTest(NamedTuple):
 
 
 def sign_flips(n: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
-    """Signs of n differences, one column a permutation: all 2ⁿ for n ≤ 13, otherwise ``permutations`` random ones.
+    """Return signs of n differences, one column a permutation: all 2ⁿ for n ≤ 13, otherwise random ones.
 
     The random signs of one row do not depend on how many rows follow it.
 
@@ -86,7 +95,7 @@ def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, se
         seed: of ``numpy.random.default_rng``; all tests share its signs.
 
     Returns:
-        shape (tests,), in (0, 1].
+        Shape (tests,), in (0, 1].
 
     Raises:
         ValueError: no differences, or one that is not finite.
@@ -161,7 +170,13 @@ def paired_test(differences: npt.ArrayLike) -> PairedTest:
 
 
 def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
-    """Compute `paired_test` of many rows of differences, which may have different lengths.
+    """Compute `paired_test` of many rows of differences.
+
+    Args:
+        batch: rows of finite differences, each of shape (n,), n ≥ 1; n may differ.
+
+    Returns:
+        A result a row, in order.
 
     Raises:
         ValueError: as `paired_test`.

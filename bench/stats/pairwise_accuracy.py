@@ -68,7 +68,7 @@ def pairwise_accuracy(
         differences: score of the second clip less that of the first, higher is better, shape (metrics, votes), NaN
             where one has none.
         votes: the votes.
-        resamples, confidence, seed: of the listener × prompt bootstrap.
+        resamples, confidence, seed: as in `bench.stats.bootstrap.crossed_bootstrap`.
 
     Raises:
         ValueError: shapes that differ, no resamples, or a confidence outside (0, 1).
@@ -117,7 +117,7 @@ def listener_accuracy(votes: Votes) -> tuple[float, float, int]:
     itself included. Ties count half. Of votes on pairs that two listeners or more voted on.
 
     Returns:
-        both shares in [0, 1], NaN without such a pair; and how many votes they are of.
+        The share from below and from above, in [0, 1], NaN without such a pair; and how many votes they are of.
 
     Source: the two sides after Nili et al., PLoS Computational Biology 10 (2014).
     """

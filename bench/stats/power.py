@@ -28,7 +28,8 @@ def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulati
         simulation: the surveys.
 
     Raises:
-        ValueError: fewer than two listeners or prompts, or a scale without steps.
+        ValueError: fewer than two listeners or prompts, too few listeners for the design, or a scale without steps
+            where the design is `plain`.
 
     Source: Arnold, Hogan, Colford and Hubbard, "Simulation methods to estimate design power", BMC Medical Research
     Methodology 11 (2011).
@@ -52,6 +53,10 @@ def minimum_detectable(listeners: int, prompts: int, simulation: Simulation, tar
     """Find the smallest latent difference found with the target power, to .01 of a step of a five-point scale.
 
     Found by bracketing on common random numbers: all trial differences meet the same simulated listeners and prompts.
+
+    Args:
+        listeners, prompts, simulation: as for `power_cell`.
+        target: the power, above the simulation's level and below 1.
 
     Returns:
         The difference, or None where even 4 steps, the width of a five-point scale, are not found that often.

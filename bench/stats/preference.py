@@ -94,7 +94,7 @@ def wins_of(signs: npt.ArrayLike) -> Array:
 
 
 def bradley_terry(wins: npt.ArrayLike) -> Abilities:
-    """Maximum-likelihood abilities: P(i preferred to j) = 1/(1 + exp(abilityⱼ − abilityᵢ)).
+    """Estimate abilities by maximum likelihood: P(i preferred to j) = 1/(1 + exp(abilityⱼ − abilityᵢ)).
 
     Solved by Newton's method. Ties are half a win for both, which makes the abilities those of the expected score, as
     in Elo's ratings; for two models the difference is log(wins/losses). Where a group of models never lost to the
@@ -124,7 +124,7 @@ def bradley_terry(wins: npt.ArrayLike) -> Abilities:
 def bradley_terry_bootstrap(
     wins: npt.ArrayLike, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> AbilityIntervals:
-    """Bradley–Terry abilities with intervals that hold for other listeners and other prompts.
+    """Estimate Bradley–Terry abilities, with intervals that hold for other listeners and other prompts.
 
     A resample that has a group of models that never lost to the others gets the half wins of `bradley_terry`. Intervals
     are percentiles; `bench.stats.bootstrap.crossed_bootstrap` says how far to trust them.

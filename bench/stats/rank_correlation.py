@@ -10,10 +10,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def rank_correlations(scores: npt.ArrayLike, ratings: npt.ArrayLike, weights: npt.ArrayLike) -> Array:
-    """Kendall's τ-b and Spearman's ρ of every row of scores with every row of ratings, each clip counted by its weight.
+    """Compute Kendall's τ-b and Spearman's ρ of every row of scores with every row of ratings, clips by weight.
 
-    Both are Daniels' generalised correlation. With s = sign(xᵢ − xⱼ) and u = sign(yᵢ − yⱼ),
-    τ-b = Σ wᵢwⱼ s u / √(Σ wᵢwⱼ s² · Σ wᵢwⱼ u²) over pairs; and as Σⱼ wⱼ s is twice the centred midrank of clip i, ρ is
+    Both are Daniels' generalized correlation. With s = sign(xᵢ − xⱼ) and u = sign(yᵢ − yⱼ),
+    τ-b = Σ wᵢwⱼ s u / √(Σ wᵢwⱼ s² · Σ wᵢwⱼ u²) over pairs; and as Σⱼ wⱼ s is twice the centered midrank of clip i, ρ is
     the weighted product-moment correlation of these sums. Whole weights give what each clip repeated that often would.
 
     Args:

@@ -77,7 +77,10 @@ class Curvature:
         return np.concatenate([part.reshape(-1, *matrix.shape[1:]) for part in parts])
 
     def hessian(self) -> Array:
-        """Shape (parameters, parameters), the residual variance last."""
+        """Return the second derivatives, shape (parameters, parameters).
+
+        In the order of the entries of the listeners' root, of the prompts' root, and the residual variance.
+        """
         residual, layout = self.fit.residual, self.fit.layout
         models = layout.shape[0]
         count = len(self.entries)
@@ -143,14 +146,24 @@ class Curvature:
         return found
 
     def spread(self) -> Array:
-        """Covariance of the variance parameters: twice the inverse curvature, without flat and falling directions."""
+        """Return the covariance of the variance parameters, in the order of `hessian`.
+
+        It is twice the inverse curvature, without flat and falling directions.
+        """
         values, vectors = np.linalg.eigh(self.hessian())
         kept = values > _FLAT * max(values.max(), 0.0)
         found: Array = 2 * (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
         return found
 
     def slope(self, contrast: Array) -> Array:
-        """Return derivatives of the variance of a contrast of the fixed effects by the parameters."""
+        """Return derivatives of the variance of a contrast of the fixed effects by the parameters.
+
+        Args:
+            contrast: shape (effects,).
+
+        Returns:
+            Shape (parameters,), in the order of `hessian`.
+        """
         weights = self.fit.covariance @ contrast
         moved = self.applied @ weights  # ZᵀV⁻¹X(XᵀV⁻¹X)⁻¹c
         parts = self._blocks(moved)
@@ -203,7 +216,7 @@ def satterthwaite_df(fit: Fit, contrasts: npt.ArrayLike) -> Array:
         contrasts: shape (contrasts, effects).
 
     Returns:
-        shape (contrasts,).
+        Shape (contrasts,); infinite where var(v) is 0.
     """
     _, listeners, prompts = fit.layout.shape
     if prompts > listeners:

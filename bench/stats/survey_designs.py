@@ -28,7 +28,7 @@ def heard(design: Design, rng: np.random.Generator, models: int, listeners: int,
         models, listeners, prompts: how many.
 
     Returns:
-        shape (models, listeners, prompts).
+        Shape (models, listeners, prompts).
 
     Raises:
         ValueError: there is no such design.

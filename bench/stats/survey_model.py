@@ -33,6 +33,9 @@ class OpinionVariances:
         listener_model: a listener likes one model more than other listeners do.
         prompt_model: a prompt suits one model more than other prompts do.
         residual: whatever is particular to a single rating.
+
+    Raises:
+        ValueError: one is below 0 or not finite.
     """
 
     listener: float
@@ -81,7 +84,7 @@ def simulate_ratings(
         centre: mean opinion, in steps of a five-point scale; 1.5 makes a ceiling.
 
     Returns:
-        shape (2, runs, listeners, prompts), whole numbers from scale.low to scale.high.
+        Shape (2, runs, listeners, prompts), whole numbers from scale.low to scale.high.
 
     Raises:
         ValueError: a scale without two steps.
@@ -104,7 +107,15 @@ def simulate_ratings(
 
 
 def rounded(opinions: Array, scale: Scale) -> Array:
-    """Round latent opinions in place to ratings: the nearest steps of a scale within its ends."""
+    """Round latent opinions in place to ratings: the nearest steps of a scale within its ends.
+
+    Args:
+        opinions: any shape, in steps of a five-point scale from its middle; overwritten.
+        scale: of the ratings, with two steps or more.
+
+    Returns:
+        The same array: whole numbers from scale.low to scale.high.
+    """
     opinions /= scale.step
     opinions += (scale.low + scale.high) / 2 + 0.5
     np.floor(opinions, out=opinions)
@@ -122,7 +133,11 @@ def simulate_differences(
     scale: Scale = FIVE_POINT,
     centre: float = 0.0,
 ) -> Array:
-    """Differences B − A of `simulate_ratings`, shape (runs, listeners, prompts)."""
+    """Return differences B − A of `simulate_ratings`, whose arguments and errors are the same.
+
+    Returns:
+        Shape (runs, listeners, prompts), in steps of the scale itself.
+    """
     a, b = simulate_ratings(rng, runs, listeners, prompts, effect, variances, scale, centre)
     differences: Array = b - a
     return differences
@@ -136,7 +151,8 @@ def expected_difference(
     E(rating) = low + Σₖ Φ((mean opinion − threshold k)/σ), σ² the sum of the variances. Less than the latent effect on
     a five-point scale, as the ends of the scale take their share.
 
-    Args: see `simulate_ratings`.
+    Args:
+        effect, variances, scale, centre: see `simulate_ratings`.
 
     Raises:
         ValueError: a scale without two steps.

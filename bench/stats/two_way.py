@@ -45,7 +45,7 @@ class Spread(NamedTuple):
 
 
 def solve_complete(values: Array) -> Solution:
-    """Return the closed form for one complete layout, shape (listeners, prompts)."""
+    """Return the closed form for one complete layout, shape (listeners, prompts) with at least 2 of each."""
     listeners, prompts = values.shape
     squares = mean_squares(values)
     spread = crossed_spread(squares, listeners, prompts)
@@ -83,6 +83,10 @@ def crossed_spread(squares: MeanSquares, listeners: int, prompts: int) -> Spread
     where L or I is the floor (the smaller where both are). Where all listener means and all prompt means are equal, E
     is all there is. With two or three listeners who differ strongly, Satterthwaite's approximation is strained: the
     size at level .05 then reaches .11 and .08.
+
+    Args:
+        squares: of one layout or many.
+        listeners, prompts: how many a layout has, N and M, each 2 or more.
 
     Source: Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics 2 (1946).
     """

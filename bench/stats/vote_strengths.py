@@ -49,7 +49,7 @@ class VoteTable:
             raise ValueError("a vote is 1, −1 or 0 between two different models")
 
     def of(self, rows: Labels) -> VoteTable:
-        """Return some of the votes."""
+        """Return the votes in these rows, one or more."""
         first, second, listeners, prompts = (
             column[rows] for column in (self.first, self.second, self.listeners, self.prompts)
         )
@@ -65,7 +65,7 @@ class VoteStrengths:
         strengths, low, high: shape (models,); NaN ends where there is no interval.
         difference, difference_low, difference_high, p: shape (models, models), of b − a at [a, b]; p is two-sided.
         df: degrees of freedom of each difference, shape (models, models).
-        log_nu: Davidson's tie parameter, NaN for half wins: a tie between equals is ν/2 as likely as an answer.
+        log_nu: log ν, Davidson's tie parameter, 0 for half wins: a tie between equals is ν/2 as likely as an answer.
         listeners, prompts: how many voted, and on how many.
         effective_listeners: Kish's (Σn)²/Σn² with n the votes of a listener: so many with as many votes each tell
             about as much where listeners differ.
