@@ -47,7 +47,7 @@ def draw_detections(detections: Sequence[Detection], kinds: Sequence[Degradation
             figure.supxlabel("number of prompts", fontsize=9)
             figure.supylabel("probability of detection, one-sided at .05", fontsize=9)
             _legend(figure, max(len(kind.doses) for kind in kinds))
-            metadata = {"Date": None} if path.suffix == ".svg" else None
+            metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
             figure.savefig(path, dpi=200, metadata=metadata)
 
 

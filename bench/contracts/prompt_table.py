@@ -177,11 +177,16 @@ class PromptTable:
         return pq.ParquetFile(self.path)
 
     def _parquet_rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        import pyarrow as pa
+
         number = 0
-        for batch in self._parquet().iter_batches(batch_size=4096, columns=list(columns)):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", row
+        try:
+            for batch in self._parquet().iter_batches(batch_size=4096, columns=list(columns)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _damaged_parquet(self.path, error) from None
 
 
 def is_prompt_table(name: str) -> bool:
@@ -239,5 +244,9 @@ def _checked(path: Path, sha256: str) -> PromptTable:
     try:
         table.columns()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a complete Parquet file ({' '.join(str(error).split())[:120]})") from None
+        raise _damaged_parquet(path, error) from None
     return table
+
+
+def _damaged_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a complete Parquet file ({' '.join(str(error).split())[:120]})")

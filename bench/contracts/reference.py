@@ -122,7 +122,8 @@ class Reference:
             fingerprint=fingerprint([self.fingerprint, genre]),
             windows=part.windows,
             mean=vectors.mean(axis=0),
-            covariance=np.cov(vectors.T),
+            # One window does not vary.
+            covariance=np.cov(vectors.T) if len(vectors) > 1 else np.zeros((part.dimension, part.dimension)),
             embeddings=part,
         )
 

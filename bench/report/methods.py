@@ -15,7 +15,7 @@ from bench.report.model_description import described
 from bench.report.own_music import is_own_music
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
-from bench.scores.aggregate import Cell, Column, none_in_words, without_numbers
+from bench.scores.aggregate import Cell, Column, kind_of_reason, none_in_words
 from bench.stats.mean_test import unseen_share
 
 _REASONS = 6  # for missing scores, before they are summarized
@@ -120,7 +120,7 @@ def _lacking(content: ReportContext) -> str:
             value = clip.scores.get(ref)
             if not isinstance(value, float | int):
                 said = value or ("not scored" if clip.scores else "the clip was not made")
-                reasons.setdefault(without_numbers(said), []).append(said)
+                reasons.setdefault(kind_of_reason(said), []).append(said)
     kinds = sorted(reasons.values(), key=len, reverse=True)
     told = [f"{len(own)}: {none_in_words(Counter(own).most_common(1)[0][0])}" for own in kinds]
     split = f" ({'; '.join(first_few(told, _REASONS))})" if told else ""

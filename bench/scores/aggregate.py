@@ -29,6 +29,7 @@ from bench.storage.store import Store, StoredClip
 MINIMUM_PROMPTS = 4
 Grouping = Literal["genre", "level"]
 _NONE = re.compile(r"no clip has a value; (?P<some>\d+) of (?P<all>\d+): (?P<example>.+)")
+_VARYING = re.compile(r"'[^ ]*'(?=[^\w]|$)|\S*[/\\.]\w\S*|[0-9][0-9.,]*")
 _NEEDS = re.compile(r"(?<=\d )(?P<unit>[^\s,]+), needs (?P<needed>[\d.]+)")
 
 
@@ -172,7 +173,7 @@ def why_none(reasons: Sequence[str | None]) -> str:
     kinds: dict[str, list[str]] = {}
     for given in reasons:
         reason = given or "not scored"
-        kinds.setdefault(without_numbers(reason), []).append(reason)
+        kinds.setdefault(kind_of_reason(reason), []).append(reason)
     commonest = max(kinds.values(), key=len)
     example, _ = Counter(commonest).most_common(1)[0]
     return f"no clip has a value; {len(commonest)} of {len(reasons)}: {example}"
@@ -193,9 +194,15 @@ def none_in_words(reason: str) -> str:
     return f"No value {where}, for example: {example}"
 
 
-def without_numbers(reason: str) -> str:
-    """Return a reason with its numbers replaced, for grouping: ``0 notes, needs 0``."""
-    return re.sub(r"[0-9][0-9.,]*", "0", reason)
+def kind_of_reason(reason: str) -> str:
+    """Return a reason with numbers, quoted names and files replaced, so that those of several clips compare.
+
+    >>> kind_of_reason("3 notes, needs 20")
+    '0 notes, needs 0'
+    >>> kind_of_reason("no file for prompt 'jazz-1', seed 2 in clips: expected jazz-1_2.wav")
+    'no file for prompt 0, seed 0 in clips: expected 0'
+    """
+    return _VARYING.sub("0", reason)
 
 
 def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | None = None) -> list[Cell]:

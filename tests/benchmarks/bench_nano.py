@@ -28,7 +28,7 @@ def measure() -> Iterable[Row]:
     model.generate([request])
     yield Row("audioldm-nano, a clip of 10 s", time.perf_counter() - began, "s", 4, "lower", "2 threads, one clip")
     kept = measure_reconstructions(NAME)
-    note = f"{kept.clips} held-out pieces of five genres"
+    note = f"{kept.clips} held-out pieces of six genres"
     yield Row("reconstructions nearest to their genre", kept.own_genre, "%", 75, note=note)
     yield Row("reconstructions, harmonic accuracy within 5 points", kept.harmony, "%", 80, note=note)
     yield Row("reconstructions, tempo within 4 %", kept.tempo, "%", 80, note=note)

@@ -28,10 +28,12 @@ from metrics.adherence import KeyAdherence, TempoAdherence
 from metrics.harmony import HarmonicAccuracy
 from metrics.kernel import KernelAudioDistance
 from models.composer import Composer
+from models.composer.writing.prompt_parser import STYLES
 from models.nano.composer_reconstruction import ComposerReconstruction
+from models.nano.make import HELD_OUT
 from models.nano.music import works
 
-GENRES = ("classical", "dance", "jazz", "pop", "rock")
+GENRES = tuple(genre for genre in STYLES if genre != HELD_OUT)  # that the network was trained on
 EMBEDDER = EmbedderRef("musicnn-msd")
 SUITE = Path("results/recipes/prompts/nano.yaml")
 SECONDS = 10.0
@@ -54,7 +56,7 @@ class Reconstructions:
     clips: int
 
 
-def measure_reconstructions(checkpoint: str, genres: Sequence[str] = GENRES, each: int = 12) -> Reconstructions:
+def measure_reconstructions(checkpoint: str, genres: Sequence[str] = STYLES, each: int = 10) -> Reconstructions:
     """Reconstruct pieces that no part was trained on."""
     planned = list(works(genres, each * len(genres), "nano held out"))
     requests = [GenerationRequest(work.prompt, work.seed, SECONDS) for work in planned]

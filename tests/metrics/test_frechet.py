@@ -16,10 +16,18 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import DataError
+from bench.contracts.reference import EmbeddingSet, Reference
+from bench.errors import DataError, Undefined
 from bench.stats import Moments
-from metrics.frechet import frechet_audio_distance, frechet_distance, gaussian_distance, per_clip_distances
+from metrics.frechet import (
+    FrechetAudioDistance,
+    frechet_audio_distance,
+    frechet_distance,
+    gaussian_distance,
+    per_clip_distances,
+)
 from metrics.gaussian import Gaussian, nuclear_norm
+from metrics.grouped import Grouped
 
 Array = npt.NDArray[np.float64]
 relaxed = settings(deadline=None, max_examples=40)
@@ -237,3 +245,18 @@ def test_a_large_reference_streams_through_in_constant_memory() -> None:
     assert large < 1.05 * small + 100_000 < 8e6
     standard = gaussian_distance(Gaussian.of_moments(total.mean, total.covariance), Gaussian(np.zeros(d), np.eye(d)))
     assert standard == pytest.approx(0, abs=2 * d * (d + 1) / 100_000)
+
+
+def test_a_genre_of_one_window_has_no_distance() -> None:
+    """Its covariance would be 0 / 0; the other genre's is that of its own windows."""
+    vectors = windows(3, 6, 4).astype(np.float32)
+    numbers = np.arange(6, dtype=np.int64)
+    music = EmbeddingSet(vectors, numbers, numbers, "e")
+    genres = {0: "choral", **dict.fromkeys(range(1, 6), "jazz")}
+    whole = Reference("music", "e", "r", 6, vectors.mean(axis=0), np.cov(vectors.T), music, genres)
+    fad = FrechetAudioDistance()
+    with pytest.raises(Undefined):
+        fad.contributions(Grouped.of(music), whole.of_genre("choral"))
+    part = whole.of_genre("jazz")
+    np.testing.assert_allclose(part.covariance, np.cov(vectors[1:].T.astype(np.float64)))
+    assert fad.contributions(Grouped.of(music), part) is not None

@@ -72,6 +72,10 @@ def test_no_interval_below_four_prompts() -> None:
     assert findall(r"\d+", ours.reason or "") == ["3", "4"]
     reasons = ["3 notes, needs 20", "silent", "5 notes, needs 20", "3 notes, needs 20", None]
     assert "3 of 5: 3 notes, needs 20" in why_none(reasons)
+    missing = [
+        f"no file for prompt '{id}', seed 0 in clips: expected {id}.wav or {id}_0.wav" for id in ("a-1", "o'n", "b")
+    ]
+    assert "; 3 of 4: " in why_none([*missing, "silent"])
 
 
 def test_hits_and_misses_have_wilsons_interval() -> None:
