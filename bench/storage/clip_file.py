@@ -49,6 +49,11 @@ class ClipLabel:
 def write_clip(path: Path, clip: str, audio: Audio) -> ClipLabel:
     """Write a clip's file atomically, and return its label.
 
+    Args:
+        path: of the file; its folder is made.
+        clip: the clip's id.
+        audio: its sound; lowered as a whole if its peak exceeds full scale.
+
     Raises:
         OSError: the disk does not take it.
     """
@@ -77,7 +82,7 @@ def read_label(path: Path) -> ClipLabel | None:
 
 
 def read_clip(path: Path) -> ClipMade | None:
-    """Return the row of a clip from its file's label; None if the samples differ from it.
+    """Return the row of a clip from its file's label; None without one, or if the samples cannot be read or differ.
 
     How long it took to make and on which machine is not in the file.
     """

@@ -16,7 +16,12 @@ GROUPINGS = ("genre", "level")
 
 
 def view_of(store: Store, ground: CommonGround) -> View:
-    """Return the part of the clips of a run that is embedded."""
+    """Return the part of the clips of a run that is embedded.
+
+    Args:
+        store: of the run; the lengths of its clips decide where the setting is ``auto``.
+        ground: the setting of the run's configuration.
+    """
     if ground.seconds is None:
         return View(None, ground.band)
     if ground.seconds != "auto":
@@ -25,7 +30,15 @@ def view_of(store: Store, ground: CommonGround) -> View:
 
 
 def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> list[ClipGroup]:
-    """Return all clips, and those of each genre and each level of the prompts, each with the identity of that set."""
+    """Return all clips, and those of each genre and each level of the prompts, each with the identity of that set.
+
+    Args:
+        clips: in any order.
+        prompts: by id, those of the clips among them.
+
+    Returns:
+        All clips first; ``members`` are positions in ``clips``, none for a genre or level without clips.
+    """
     places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
     for prompt in prompts.values():
         for key in _groups(prompt):

@@ -31,9 +31,15 @@ class ClipTables(Tables):
         return dict(self._db.execute("SELECT name, value FROM about"))
 
     def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
-        """Store a plan, extending the run, and return the number of made clips that it replaces.
+        """Store a plan, extending the run.
 
-        ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
+        Args:
+            plan: the models, prompts and clips.
+            about: facts as `about` returns them, with ``suite`` and ``duration``.
+            whole: for a shard, all clips of the plan that it is a part of, each with the number of its shard.
+
+        Returns:
+            How many made clips it replaces.
 
         Raises:
             UsageError: the folder holds the same names with another meaning; both are named, nothing is changed.
@@ -132,7 +138,15 @@ class ClipTables(Tables):
                 before = places[clip.id]
 
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
-        """Raise UsageError if names in a plan mean something else in the folder."""
+        """Check that the names in a plan mean the same in the folder.
+
+        Args:
+            plan: to be adopted.
+            about: facts as `about` returns them, with ``suite`` and ``duration``.
+
+        Raises:
+            UsageError: one means something else, or as `refuse_uneven_rows`.
+        """
         held = self.about()
         advice = "use another folder (--out)"
         for name in ("suite", "duration"):
@@ -176,7 +190,11 @@ class ClipTables(Tables):
                 )
 
     def refuse_uneven_rows(self, models: Sequence[str], prompts: Sequence[str]) -> None:
-        """Check that all rows would have the same prompts if the run were extended by models and prompts.
+        """Check that all rows would have the same prompts if the run were extended.
+
+        Args:
+            models: labels of the rows that are asked for.
+            prompts: ids of the prompts that are asked for.
 
         Raises:
             UsageError: some would ask fewer, so that a table of the run would hold numbers that are not comparable.
@@ -209,7 +227,7 @@ class ClipTables(Tables):
             self._db.executemany(PLAN_AGAIN, ((id,) for id in clips))
 
     def recorded_audio(self) -> dict[str, tuple[str, str]]:
-        """Return the path and content hash of made clips by id."""
+        """Return by id the path, relative to the folder, and content hash of made clips, replaced ones among them."""
         rows = self._db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
         return {id: (path, content) for id, path, content in rows}
 

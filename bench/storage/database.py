@@ -45,8 +45,11 @@ def open_database(folder: Path) -> sqlite3.Connection:
 def read_database(folder: Path) -> sqlite3.Connection:
     """Open ``run.db`` for reading; nothing is written into the folder.
 
+    Returns:
+        A connection; closing it may raise ChangedMeanwhileError (`UnsharedReader.close`).
+
     Raises:
-        UsageError: there is none.
+        UsageError: there is none or none yet, it cannot be read, or it changed meanwhile.
         DataError: it is lost, damaged or of a newer tunebench.
     """
     refuse_lost_database(folder)
@@ -111,6 +114,15 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
     an older tunebench wrote, as `present_layout` has it, and a small one that nobody was writing to: of a large one an
     `UnsharedReader` tells when a driver has changed it meanwhile.
+
+    Args:
+        folder: the run's.
+        connection: as `read_database` returns it; no longer to be used.
+
+    Raises:
+        UsageError: it changed again and again while it was copied.
+        DataError: it holds what no tunebench wrote.
+        sqlite3.Error: it cannot be read.
     """
     ask = ("journal_mode", "user_version", "page_count", "page_size")
     journal, layout, pages, size = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ask)
@@ -132,7 +144,12 @@ def present_layout(folder: Path, connection: sqlite3.Connection) -> sqlite3.Conn
 
     The file stays as it is.
 
+    Args:
+        folder: the run's.
+        connection: as `read_database` returns it; no longer to be used.
+
     Raises:
+        UsageError: it changed while it was copied.
         DataError: it holds what no tunebench wrote.
     """
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
@@ -164,7 +181,7 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
 
 
 def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
-    """Bring a database of an older version to the present layout, in one transaction.
+    """Bring a database of an older version to the present layout, in one transaction; ``folder`` is for the message.
 
     Raises:
         DataError: it holds what no tunebench wrote; nothing of it is changed.
@@ -194,7 +211,13 @@ def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Convert SQLite's errors about a full disk or a damaged file to messages with advice."""
+    """Convert SQLite's errors about a full disk or a damaged file to messages with advice that name the folder.
+
+    Raises:
+        DataError: the file is damaged.
+        UsageError: SQLite cannot use it for another reason, such as a full disk.
+        sqlite3.IntegrityError: unchanged, since it is a mistake of ours.
+    """
     try:
         yield
     except sqlite3.IntegrityError:
@@ -214,7 +237,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def damaged(folder: Path, what: object) -> DataError:
-    """Return the error for a damaged database, in one line."""
+    """Return the error for a damaged database, in one line; ``what`` says what is wrong, as a text or an error."""
     said = " ".join(str(what).split())
     return DataError(
         f"{folder}/run.db is damaged ({said}); 'tunebench check run {folder} --repair' rebuilds it from undamaged rows"

@@ -90,6 +90,9 @@ def digested_tables(db: sqlite3.Connection) -> list[str]:
 def mismatches(db: sqlite3.Connection, table: str) -> Iterator[Mismatch]:
     """Compare the rows of a table, or the definitions of all tables (`SCHEMA`), with their digests.
 
+    Yields:
+        The blocks that do not match.
+
     Raises:
         sqlite3.Error: the database is so damaged that they cannot be read.
     """

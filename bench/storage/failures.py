@@ -56,7 +56,11 @@ class FailureGroup:
     prompts: tuple[str, ...] = ()
 
     def line(self, reason: str | None = None) -> str:
-        """Return a line: ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
+        """Return a line: ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``.
+
+        Args:
+            reason: in place of the group's own.
+        """
         reason = reason or self.reason
         if self.count == 1:
             return str(Failure(self.model, self.metrics[0], self.example, reason))
@@ -126,7 +130,12 @@ def _without_names(failure: Failure) -> str:
 
 
 def failure_lines(groups: Sequence[FailureGroup], most: int) -> list[str]:
-    """Return one line per group, up to a limit, then one that counts the rest; each reason is given once."""
+    """Return one line per group, up to a limit, then one that counts the rest; each reason is given once.
+
+    Args:
+        groups: as `group_failures` returns them.
+        most: how many groups have a line of their own.
+    """
     lines = [
         group.line("the same" if place and groups[place - 1].reason == group.reason else None)
         for place, group in enumerate(groups[:most])

@@ -72,6 +72,10 @@ def freeze_scoring(store: Store, config: RunConfig) -> None:
 
     Where no configuration is kept nothing is, since how the clips were made is not known.
 
+    Args:
+        store: of the run, open for writing.
+        config: by which the run was scored.
+
     Raises:
         UsageError: the file cannot be written.
     """
@@ -90,7 +94,14 @@ def _write(store: Store, config: RunConfig) -> None:
 
 
 def with_seeds(config: RunConfig, plan: Plan) -> RunConfig:
-    """Return the configuration with the seeds that its rows have: ``auto`` stays for rows of existing clips."""
+    """Return the configuration with the seeds that its rows have.
+
+    ``auto`` stays for rows of existing clips; of other rows that have it the seed is 0.
+
+    Args:
+        config: as it was asked for.
+        plan: made of it.
+    """
     listed = {model.label for model in plan.models if model.listed}
     rows = []
     for model in config.models:

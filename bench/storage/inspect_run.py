@@ -56,6 +56,9 @@ class Finding:
 def inspect_database(folder: Path) -> list[Finding]:
     """Compare a run's whole database with its digests.
 
+    Returns:
+        What is damaged or lost; one finding of the whole file where that cannot be read.
+
     Raises:
         UsageError: there is no run in the folder.
     """
@@ -96,7 +99,10 @@ def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[st
 
 
 def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[Finding]:
-    """Return the audio files without a row; ``clips`` is the result of `recorded_audio`."""
+    """Return the audio files without a row; ``clips`` is the result of `recorded_audio`.
+
+    Files that were set aside earlier are left out.
+    """
     known = {path.casefold() for path, _ in clips.values()}
     found = sorted(file.relative_to(folder).as_posix() for file in (folder / "audio").glob("*/*.flac"))
     remedy = f"taken over where it says which clip it is; otherwise moved to {UNKNOWN}"

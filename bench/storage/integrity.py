@@ -20,6 +20,7 @@ def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str
 
     Raises:
         DataError: a block of rows is damaged or was edited, or the file is damaged; the message names the first.
+        UsageError: SQLite cannot use the file for another reason.
     """
     with explained(folder):
         for table in (SCHEMA, *sorted(tables)):
@@ -28,10 +29,11 @@ def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str
 
 
 def check_free_pages(folder: Path, db: sqlite3.Connection) -> None:
-    """Check that later writes go to free pages.
+    """Check that later writes go to free pages; ``folder`` is for the message.
 
     Raises:
         DataError: the list of free pages is damaged.
+        UsageError: SQLite cannot use the file for another reason.
     """
     with explained(folder):
         (free,) = db.execute("PRAGMA main.freelist_count").fetchone()

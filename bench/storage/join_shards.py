@@ -126,6 +126,10 @@ def _refuse_second_name(run: Store, database: sqlite3.Connection) -> None:
 def join_results(run: Store, shard: Path) -> int:
     """Copy clips, scores and notes of a shard in one transaction; its audio must already exist.
 
+    Args:
+        run: open for writing.
+        shard: the shard's folder.
+
     Returns:
         How many of its clips the run holds with another sound; those that it holds stay.
     """

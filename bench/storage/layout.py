@@ -23,6 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_audio(name: str) -> bool:
+    """Return whether a name is of a form that `audio_name` returns."""
     return bool(_AUDIO.fullmatch(name))
 
 
@@ -37,8 +38,10 @@ def is_hash(text: object) -> bool:
 
 
 def audio_name(model: str, clip: str) -> str:
+    """Return the path of a clip's audio in a run or bundle, from the model's label and the clip's id."""
     return f"audio/{model}/{clip[:16]}.flac"
 
 
 def reference_name(fingerprint: str) -> str:
+    """Return the path of a reference set in a bundle, from its fingerprint."""
     return f"references/{fingerprint[:16]}.safetensors"

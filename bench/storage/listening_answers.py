@@ -27,7 +27,14 @@ _MOST_REFUSED = 10_000  # rows of the log, or strangers could fill the disk
 
 
 class Listener(NamedTuple):
-    """A participant: number of the session, time of arrival, and facts."""
+    """A participant. Times are in UTC, as ISO 8601 with a Z.
+
+    Attributes:
+        listener: number of the session, from 0.
+        enrolled_at, consented_at, finished_at: when; None where that has not happened.
+        panel: what a panel calls them, where they come from one.
+        facts: what they said of themselves, and the headphone check.
+    """
 
     listener: int
     enrolled_at: str
@@ -66,6 +73,8 @@ class AlreadyAnswered(Exception):
 class Answers:
     """Answers of a listening test; thread-safe, and data are on disk when a method returns.
 
+    Methods raise UsageError and DataError, too, where the file cannot be written or is damaged.
+
     Args:
         folder: of the test.
         design: id of its design; answers to another one are refused.
@@ -95,6 +104,7 @@ class Answers:
             raise
 
     def close(self) -> None:
+        """Close the file."""
         with self._lock:
             self._db.close()
 
@@ -105,6 +115,7 @@ class Answers:
         return state
 
     def set_state(self, state: State) -> None:
+        """Open, pause or close the test."""
         self._write("UPDATE test SET state = ?", state)
 
     def enroll(self, listener: int) -> None:
@@ -112,7 +123,11 @@ class Answers:
         self._write(f"{_ENROLL} ON CONFLICT (listener) DO NOTHING", listener, _now(), None)
 
     def enroll_next(self, places: int, panel: str | None = None) -> int | None:
-        """Assign the first free session, and return its number; None if all ``places`` are taken.
+        """Assign the first free session, and return its number; None if all are taken.
+
+        Args:
+            places: how many sessions there are, numbered from 0.
+            panel: what a panel calls the person.
 
         Raises:
             AlreadyAnswered: somebody of that name in the panel takes part.
@@ -133,7 +148,7 @@ class Answers:
         )
 
     def add_facts(self, listener: int, facts: Mapping[str, Any]) -> None:
-        """Add facts about a listener; existing ones stay."""
+        """Add facts, JSON values by name, about a listener who is enrolled; existing ones stay."""
         with self._transaction() as db:
             found = db.execute("SELECT facts FROM listeners WHERE listener = ?", (listener,)).fetchone()
             known = {**facts, **json.loads(found[0])}
@@ -194,13 +209,18 @@ class Answers:
         return int(self._all("SELECT count(*) FROM answers WHERE listener = ? AND final", listener)[0][0])
 
     def refuse(self, listener: int | None, what: str) -> None:
-        """Log a refused request; the oldest entries are dropped if there are many."""
+        """Log a refused request; the latest 10,000 are kept.
+
+        Args:
+            listener: who made it, where that is known.
+            what: was refused, and why; cut after 500 characters.
+        """
         with self._transaction() as db:
             db.execute("INSERT INTO refused VALUES (?, ?, ?)", (_now(), listener, what[:500]))
             db.execute("DELETE FROM refused WHERE rowid <= (SELECT max(rowid) FROM refused) - ?", (_MOST_REFUSED,))
 
     def refused(self) -> list[tuple[str, int | None, str]]:
-        """Return refused requests with time and client, latest first."""
+        """Return refused requests, latest first: time, listener where known, and what was refused."""
         return [tuple(row) for row in self._all("SELECT at, listener, what FROM refused ORDER BY rowid DESC")]
 
     def _connect(self, fixed: bool) -> sqlite3.Connection:
@@ -266,6 +286,9 @@ class Answers:
 
 def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[Listener]]:
     """Read the answers and listeners of a test, which a server may be writing.
+
+    Args:
+        folder, design: as in `Answers`.
 
     Raises:
         UsageError, DataError: as `Answers`.

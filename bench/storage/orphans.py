@@ -116,6 +116,10 @@ def _named_by(file: Path) -> str:
 def set_aside(folder: Path, path: str) -> str:
     """Move an audio file out of the clips' folders, keeping its path in the name; return its new path.
 
+    Args:
+        folder: the run's.
+        path: ``audio/MODEL/NAME``, relative to ``folder``, as the new path is.
+
     Raises:
         OSError: it cannot be moved.
     """

@@ -29,7 +29,11 @@ def own_clips(store: Store) -> list[StoredClip]:
 
 
 def refuse_strays(store: Store) -> None:
-    """Raise DataError if a clip has a model or prompt missing in the run."""
+    """Check that the run has the model and prompt of each clip.
+
+    Raises:
+        DataError: it lacks one; the message names both.
+    """
     if stray := stray_clip(store):
         model, prompt = stray
         raise DataError(

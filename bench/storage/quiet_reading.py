@@ -105,9 +105,12 @@ def _changed(path: Path) -> ChangedMeanwhileError:
 def open_to_read(folder: Path) -> sqlite3.Connection:
     """Open the database of a run folder.
 
+    Returns:
+        A connection; closing it may raise ChangedMeanwhileError (`UnsharedReader.close`).
+
     Raises:
         sqlite3.Error: it cannot be opened.
-        UsageError: a change was cut off half way, which only who may write can undo.
+        UsageError: a change was cut off half way, which only who may write can undo; or as `UnsharedReader.of`.
     """
     path = (folder / "run.db").resolve()
     # A log is there as long as a driver has the database open. SQLite removes the log of a database that was emptied.

@@ -30,8 +30,9 @@ class PlannedRow(NamedTuple):
         error: why it is not, where that failed.
         path: of its audio, relative to the run folder.
         content: hash of the decoded audio.
-        rate, channels, frames: of the audio: in Hz, a number, a number.
-        peak, gain: before what would clip was lowered, and by what factor it was.
+        rate, channels, frames: of the audio; the rate in Hz.
+        peak: largest absolute sample before ``gain`` was applied.
+        gain: factor by which what exceeded full scale was lowered, in (0, 1].
         seconds: how long it took to make.
         provenance: what it was made with, as JSON.
     """

@@ -32,7 +32,7 @@ class StoredMetric:
         direction: which values are better.
         of_sets: whether it scores sets of clips, not each.
         bounds: lowest and highest possible value, where there are such.
-        hit_or_miss: whether a clip has one of these two.
+        hit_or_miss: whether every value is one of these two.
         warnings: what every score of a clip must say, by model; under "" what is true of all models.
         families: what its values are derived from.
     """

@@ -50,7 +50,7 @@ def read_models(store: Store) -> list[StoredModel]:
 
 
 def read_lineages(store: Store) -> dict[str, Lineage]:
-    """Return the lineage of each model.
+    """Return the lineage of each model by label, in their order.
 
     Raises:
         DataError: it is not as it is written.
@@ -67,7 +67,7 @@ def read_lineages(store: Store) -> dict[str, Lineage]:
 
 
 def read_notices(store: Store) -> dict[str, tuple[Notice, ...]]:
-    """Return the notices of each model.
+    """Return the notices of each model by label, in their order.
 
     Raises:
         DataError: they are not as they are written.

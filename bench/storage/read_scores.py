@@ -196,7 +196,7 @@ class Lacking(NamedTuple):
 
 
 def lacking(store: Store, metric: str) -> Iterator[Lacking]:
-    """Yield the clips of the present plan that a shown metric, named with its version, has no value of."""
+    """Yield the clips of the present plan that a shown metric, named ``name@version``, has no value of, in order."""
     rows = store.each(
         "SELECT place, model, prompt, state, reason, error, clip_error FROM shown_scores "
         "WHERE metric || '@' || version = ? AND value IS NULL ORDER BY place",
@@ -230,7 +230,10 @@ def unscored(store: Store) -> list[Unscored]:
 
 
 def shown_set_scores(store: Store, groupings: Collection[str]) -> list[ShownSetScore]:
-    """Return the scores of sets by shown metrics, of some of the groupings ``all``, ``genre`` and ``level``."""
+    """Return the scores of sets by shown metrics, of some of the groupings ``all``, ``genre`` and ``level``.
+
+    They are in no order, and may be of sets of clips that the run no longer has: ``clips`` tells.
+    """
     rows = store.rows(
         "SELECT model, grouping, member, metric || '@' || version, clips, value, low, high, n, reason, error, "
         f"warnings, details FROM shown_set_scores WHERE grouping IN ({', '.join('?' * len(groupings))})",

@@ -30,9 +30,17 @@ def is_former(stored: str, model: PlannedModel) -> bool:
 
 
 def rename_clips(db: sqlite3.Connection, folder: Path, plan: Plan) -> list[Path]:
-    """Give the models of a plan and their clips their present identities; returns the files' old names, to be removed.
+    """Give the models of a plan and their clips their present identities.
 
     A clip whose former id does not follow from what is known now (another file of a folder of clips) keeps it.
+
+    Args:
+        db: the run's database, in a transaction of the caller.
+        folder: the run's.
+        plan: with which the run is continued.
+
+    Returns:
+        The files' old paths, to be removed once the transaction is committed.
 
     Raises:
         UsageError: the disk takes no second name of a file.
@@ -57,7 +65,7 @@ def rename_clips(db: sqlite3.Connection, folder: Path, plan: Plan) -> list[Path]
 
 
 def present_ids(db: sqlite3.Connection, plan: Plan) -> dict[str, str]:
-    """Return the present ids of clips of the plan's models by former id."""
+    """Return by former id the present ids of clips of the plan's models, of those whose id changes."""
     former = _former_models(db, plan)
     if not former:
         return {}

@@ -48,7 +48,11 @@ class Salvaged:
 
 
 def salvage(damaged: Path, folder: Path) -> Salvaged:
-    """Write a new ``run.db`` with the undamaged part of a damaged database, which is modified.
+    """Write a new ``run.db`` with the undamaged part of a damaged database.
+
+    Args:
+        damaged: the damaged file, which is modified.
+        folder: for the new file.
 
     Raises:
         UsageError: the disk takes no more.

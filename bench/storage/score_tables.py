@@ -27,8 +27,11 @@ class ScoreTables(Tables):
     ) -> None:
         """Make these the metrics that tables show, in these versions, on this view, each against its reference.
 
-        ``marks`` holds, by the fingerprint of a reference and by model, what scores of single clips against it must say
-        beside what is true of all models.
+        Args:
+            metrics: each with its reference, where it has one.
+            view: the part of the clips that is embedded.
+            marks: by the fingerprint of a reference and by model, what scores of single clips against it must say
+                beside what is true of all models.
         """
         from bench.storage.renaming import rename_scores
 
@@ -144,13 +147,28 @@ class ScoreTables(Tables):
             )
 
     def embedders(self, view: str) -> list[str]:
-        """Fingerprints of the embedders that there are vectors of on one `View.key`."""
+        """Return fingerprints of the embedders that have results on one `View.key`.
+
+        Raises:
+            DataError: the embeddings are damaged.
+        """
         self.check("embeddings")
         rows = self._db.execute("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,))
         return [embedder for (embedder,) in rows]
 
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
-        """Return, by content hash, the vectors of an embedder and a `View.key`, or the reason why there are none."""
+        """Return, by content hash, the vectors of an embedder on a view, or the reason why there are none.
+
+        Args:
+            embedder: its fingerprint.
+            view: the `View.key`.
+
+        Returns:
+            Vectors are read-only, float32, shape (windows, dimension); what failed is left out.
+
+        Raises:
+            DataError: the embeddings are damaged.
+        """
         self.check("embeddings")
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
@@ -163,7 +181,11 @@ class ScoreTables(Tables):
         }
 
     def each_embedded(self, embedder: str, view: str, contents: Iterable[str]) -> Iterator[tuple[str, Vectors | str]]:
-        """Yield the results of `embedded` for these content hashes in order, without missing ones."""
+        """Yield the results of `embedded` for these content hashes in order, without missing ones.
+
+        Raises:
+            DataError: the embeddings are damaged.
+        """
         self.check("embeddings")
         for content in contents:
             row = self._db.execute(
@@ -176,7 +198,11 @@ class ScoreTables(Tables):
                 yield content, reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
 
     def embedded_keys(self, embedder: str, view: str) -> set[str]:
-        """Content hashes that need no embedding by one embedder on one view."""
+        """Return content hashes that need no embedding, as they have vectors or a reason; arguments as of `embedded`.
+
+        Raises:
+            DataError: the embeddings are damaged.
+        """
         self.check("embeddings")
         rows = self._db.execute(
             "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view)
@@ -208,7 +234,7 @@ class ScoreTables(Tables):
                 )
 
     def set_test(self, key: str) -> str | None:
-        """Return a stored test of a set metric's difference by key, as JSON; None if damaged."""
+        """Return a stored test of a set metric's difference by key, as JSON; None if missing or damaged."""
         row = self._db.execute(
             "SELECT CAST(test AS BLOB), CAST(digest AS BLOB) FROM set_tests WHERE key = ?", (key,)
         ).fetchone()
@@ -218,13 +244,13 @@ class ScoreTables(Tables):
         return text if fingerprint([key, text]).encode() == row[1] else None
 
     def store_set_test(self, key: str, test: str) -> None:
-        """Store one test, which takes seconds to make again, in a transaction of its own."""
+        """Store one test, JSON that takes seconds to make again, in a transaction of its own."""
         with self._transaction():
             row = (key, test, fingerprint([key, test]))
             self._db.execute("INSERT OR REPLACE INTO set_tests (key, test, digest) VALUES (?, ?, ?)", row)
 
     def drop_other_set_tests(self, keys: Collection[str]) -> None:
-        """Remove tests of sets of clips that the run no longer has."""
+        """Remove all tests but those with these keys: tests of sets of clips that the run no longer has."""
         others = "FROM set_tests WHERE key NOT IN (SELECT value FROM json_each(?))"
         kept = (canonical_json(sorted(keys)),)
         if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():

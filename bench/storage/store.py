@@ -42,7 +42,15 @@ from bench.storage.views import create_views
 
 @dataclass(frozen=True, slots=True)
 class StoredClip:
-    """A clip whose audio exists, its length in seconds, and the notes JSON if known."""
+    """A clip whose audio exists.
+
+    Attributes:
+        id, model, prompt, seed: which clip it is.
+        path: of its audio, relative to the run folder.
+        content: hash of the decoded audio.
+        duration: in seconds.
+        notes: JSON of the notes that were played, where they are known.
+    """
 
     id: str
     model: str
@@ -55,7 +63,10 @@ class StoredClip:
 
 
 class Store(ClipTables, ScoreTables):
-    """The database and files of a run folder. Open it with `Store.open` or `Store.read`."""
+    """The database and files of a run folder. Open it with `Store.open` or `Store.read`.
+
+    Used in a ``with`` statement, it turns SQLite's errors into those of `bench.storage.database.explained`.
+    """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
         self.folder = folder
@@ -97,7 +108,7 @@ class Store(ClipTables, ScoreTables):
         """Open a snapshot of a run folder for reading; the run may be in progress.
 
         Raises:
-            UsageError: there is no run in that folder.
+            UsageError: there is no run in that folder, or it cannot be read.
             DataError: its database is damaged, holds what no run holds, or is of a newer tunebench.
         """
         connection = read_database(folder)
@@ -117,7 +128,11 @@ class Store(ClipTables, ScoreTables):
         return store
 
     def close(self) -> None:
-        """Close the database; its data are then in ``run.db`` itself, unless it is being read."""
+        """Close the database; its data are then in ``run.db`` itself, unless it is being read.
+
+        Raises:
+            UsageError: a large database that nobody was writing changed while it was read.
+        """
         if self._lock:
             with suppress(sqlite3.Error):  # a full disk: the log stays, and holds it
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -135,7 +150,11 @@ class Store(ClipTables, ScoreTables):
                 raise error
 
     def freeze(self, config: str) -> None:
-        """Store the configuration beside the database for people; the database is authoritative."""
+        """Store the configuration, as YAML, beside the database for people; the database is authoritative.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
         try:
             replace_file(self.folder / "config.yaml", config)
         except OSError as error:
@@ -204,7 +223,11 @@ class Store(ClipTables, ScoreTables):
         return settled
 
     def made(self, ids: set[str] | None = None) -> list[StoredClip]:
-        """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""
+        """Return clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given.
+
+        Raises:
+            DataError: the notes are damaged.
+        """
         self.check("notes")
         rows = self._db.execute(
             "SELECT id, model, prompt, seed, path, content, CAST(frames AS REAL) / rate, notes "
@@ -241,7 +264,11 @@ class Store(ClipTables, ScoreTables):
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 
     def prompts(self) -> dict[str, Prompt]:
-        """Return the prompts by id, in the order of their suite."""
+        """Return the prompts by id, in the order of their suite.
+
+        Raises:
+            DataError: one is not as a suite may hold it.
+        """
         rows = self._db.execute("SELECT id, text, genre, level, bpm, key, lyrics FROM prompts ORDER BY rowid")
         return {row[0]: Prompt(*row) for row in rows}
 
@@ -264,7 +291,11 @@ class Store(ClipTables, ScoreTables):
 
     @contextmanager
     def joined(self, other: Path) -> Iterator[sqlite3.Connection]:
-        """One transaction on this run in which the database of another run folder can be read as ``other``."""
+        """Make one transaction on this run, in which the database of another run folder can be read as ``other``.
+
+        Yields:
+            The connection to this run's database.
+        """
         self._db.execute("ATTACH ? AS other", (str(other.resolve() / "run.db"),))
         try:
             with self._transaction():

@@ -15,7 +15,10 @@ from bench.storage.integrity import check_integrity
 
 
 class Tables:
-    """One run's database; each of its parts is a subclass, and `bench.storage.store.Store` is all of them."""
+    """One run's database; each of its parts is a subclass, and `bench.storage.store.Store` is all of them.
+
+    Methods that change rows raise UsageError where the database cannot be written and DataError where it is damaged.
+    """
 
     folder: Path
     _db: sqlite3.Connection
@@ -36,12 +39,15 @@ class Tables:
         """Run a reading query; the tables are described in ``schema.sql``, the views in `bench.storage.views`.
 
         Queries belong to this room: what others read has a named function here.
+
+        Raises:
+            DataError: a table that it names is damaged.
         """
         self.check(*(table for table in self._unchecked if table in query))
         return self._db.execute(query, parameters).fetchall()
 
     def each(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the result of `rows` one row at a time, for large tables."""
+        """Yield the result of `rows` one row at a time, for large tables; no table is checked for it."""
         return iter(self._db.execute(query, parameters))
 
     @contextmanager

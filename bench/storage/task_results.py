@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 class ClipMade:
     """A clip whose file is complete.
 
-    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash. ``seconds`` that it took to make
-    are None, and ``provenance`` is empty, where its row was lost and made again from the file.
+    Attributes:
+        clip: its id.
+        content: hash of the decoded file.
+        rate, channels, frames: of the audio; the rate in Hz.
+        peak: largest absolute sample before ``gain`` was applied.
+        gain: factor by which what exceeded full scale was lowered, in (0, 1].
+        seconds: how long it took to make; None where its row was lost and made again from the file.
+        notes: JSON of the notes that were played, where they are known.
+        provenance: what it was made with; empty where its row was made again.
     """
 
     clip: str

@@ -19,7 +19,7 @@ PATTERN = "vectors-*.part"
 
 
 class Rows(NamedTuple):
-    """Where the vectors of one clip lie in a file of float32: the first number, and the shape."""
+    """Where the vectors of one clip lie in a file of float32: the place of the first number, and the shape."""
 
     first: int
     windows: int
@@ -27,16 +27,17 @@ class Rows(NamedTuple):
 
     @property
     def end(self) -> int:
+        """The place after the last number."""
         return self.first + self.windows * self.dimension
 
 
 @dataclass(frozen=True)
 class VectorFile:
-    """Vectors in a file, in the order in which they were written, and by content hash where they lie.
+    """Vectors in a file, in the order in which they were written.
 
     Attributes:
         path: of the file.
-        rows: in its place the reason why there are none.
+        rows: by content hash, where the vectors lie, or the reason why there are none.
     """
 
     path: Path
@@ -47,6 +48,10 @@ def read_vectors(path: Path, rows: Sequence[Rows]) -> Vectors:
     """Return the vectors of one clip or more, shape (windows, dimension), one clip after the other.
 
     They are read from the disk when they are looked at, where they lie so in the file.
+
+    Args:
+        path: of a `VectorFile`.
+        rows: one or more of its rows.
 
     Raises:
         DataError: the clips have different dimensions.
