@@ -103,7 +103,12 @@ def former_clip_id(
 
 
 def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
-    """Return the former fingerprint of an embedder."""
+    """Return the former fingerprint of an embedder.
+
+    Args:
+        ref: its name and parameters.
+        embedder: an instance of it.
+    """
     plugin, kind = find("embedder", ref.name), type(embedder)
     params = bind(plugin, kind, ref.params)
     return fingerprint(
@@ -122,7 +127,12 @@ def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
 
 
 def former_params_hashes(plugin: Plugin, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return possible former values of a metric's ``params_hash``; the package was part of it for a while."""
+    """Return possible former values of a metric's ``params_hash``; the package was part of it for a while.
+
+    Args:
+        plugin: the metric's.
+        params: all its parameters, defaults filled in.
+    """
     if plugin.source:
         return (fingerprint([dict(params), Path(plugin.target).name, plugin.source]),)
     return fingerprint([dict(params)]), fingerprint([dict(params), plugin.distribution])

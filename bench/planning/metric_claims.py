@@ -15,8 +15,13 @@ from bench.plain_text import plain_line
 def check_label(plugin: Plugin, label: str | None) -> None:
     """Check that a configuration names a column if and only if the metric has no own name.
 
+    Args:
+        plugin: the metric's.
+        label: the configured name of its column, or None.
+
     Raises:
-        UsageError: it is not, or the name is that of an installed metric.
+        UsageError: it is not, the name is that of an installed metric, or the plugin cannot be imported.
+        MissingError: the plugin needs a module that is not installed.
     """
     named = getattr(load(plugin), "named", False)
     if named and label is None:
@@ -28,7 +33,11 @@ def check_label(plugin: Plugin, label: str | None) -> None:
 
 
 def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
-    """Check the attributes that tables show.
+    """Check the attributes that tables show: version, unit, direction and ``cannot_tell``.
+
+    Args:
+        plugin: named in the error.
+        kind: an instance of the metric.
 
     Raises:
         UsageError: one of them is invalid.
@@ -48,7 +57,11 @@ def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
 
 
 def reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUse:
-    """Return what a metric compares with.
+    """Return what a metric compares with: ``none``, a ``set`` of music, or ``paired`` music.
+
+    Args:
+        plugin: named in the error.
+        metric: an instance of it.
 
     Raises:
         UsageError: its declaration is invalid, or it has no embedder for the comparison.

@@ -145,7 +145,12 @@ class PlannedMetric:
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
-    """Return the identity of embeddings of a `View.key`; empty without embedders."""
+    """Return the identity of embeddings of a view; empty without embedders.
+
+    Args:
+        embedders: fingerprints, in the order in which the metric names its embedders.
+        view: a `View.key`.
+    """
     return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
 
 
@@ -175,7 +180,8 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     """Resolve one metric.
 
     Raises:
-        UsageError: an unknown name, version or parameter, of the metric or of one of its embedders.
+        UsageError: an unknown name, version or parameter, of the metric or of one of its embedders; an invalid
+            declaration or name of the column; or parameters or an embedder's fingerprint that are not JSON values.
         MissingError: a dependency is not installed.
     """
     plugin = find("metric", entry.name)
@@ -272,7 +278,10 @@ def _short_command(command: Any) -> str:
 def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
     """Return the metrics with these names, with their configured parameters.
 
-    A name may be that of a column: ``kad[embedder=vggish]@1``. Others have default parameters.
+    Args:
+        names: of metrics or columns, with or without a version. A name with parameters is that of a column, such as
+            ``kad[embedder=vggish]@1``. Metrics that are not configured have default parameters.
+        configured: metrics of the configuration.
 
     Raises:
         UsageError: as `bench.planning.metric_plan.plan_metric`, for configured metrics.

@@ -32,6 +32,11 @@ def own_seeds(entry: ModelConfig) -> Literal["auto"]:
 def notices_of(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
     """Return its own warnings, and those about its prompts, as stored.
 
+    Args:
+        model: an instance.
+        row: its label, which becomes the parameter ``model`` of each warning.
+        more: the warnings about its prompts.
+
     Raises:
         DataError: the model does not return warnings.
     """
@@ -54,10 +59,15 @@ def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
 
 
 def hashes_of(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
-    """Return the content hashes that a model's ``trained_on()`` or ``plays()`` gives.
+    """Return the content hashes that a model's ``trained_on()`` or ``plays()`` gives, each of 64 hexadecimal digits.
+
+    Args:
+        method: the bound method.
+        row: label of the model for errors.
 
     Raises:
         UsageError: it fails, or returns other values.
+        TunebenchError: raised by the method.
     """
     name = method.__name__
     try:

@@ -58,6 +58,7 @@ class PlannedModel:
 
     @property
     def fingerprint(self) -> str:
+        """SHA-256 of the identity."""
         return fingerprint(self.identity)
 
 
@@ -79,6 +80,7 @@ class PlannedClip:
 
     @property
     def prompt(self) -> Prompt:
+        """The prompt of its request."""
         return self.request.prompt
 
     @property
@@ -111,6 +113,7 @@ class Plan:
     suite_size: int
 
     def model(self, label: str) -> PlannedModel:
+        """Return the model with a label, which must be one of the plan."""
         return next(model for model in self.models if model.label == label)
 
     def batches(self) -> Iterator[tuple[PlannedModel, tuple[PlannedClip, ...]]]:
@@ -270,7 +273,13 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] = _NOTHING) -> str:
-    """Return the id of a single clip, see `ClipIds`."""
+    """Return the id of a single clip, see `ClipIds`.
+
+    Args:
+        model: its model.
+        request: its prompt, seed and duration.
+        extra: the model's addition for this clip.
+    """
     return ClipIds(model, request.duration)(prompt_text(request.prompt), request.seed, extra)
 
 

@@ -69,7 +69,7 @@ def find_shards(folder: Path) -> list[Shard]:
 
 
 def share_out(plan: Plan, count: int) -> Iterator[tuple[PlannedClip, int]]:
-    """Yield every clip of a plan, in order, with the index of the shard out of ``count`` that makes it."""
+    """Yield every clip of a plan, in order, with the index (from 1) of the shard out of ``count`` that makes it."""
     for number, (_, clips) in enumerate(plan.batches()):
         for clip in clips:
             yield clip, number % count + 1
