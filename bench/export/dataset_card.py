@@ -75,7 +75,12 @@ def dataset_card(
 
 
 def described(suite: str, clips: int) -> str:
-    """Return the dataset in a sentence."""
+    """Return the dataset in a sentence.
+
+    Args:
+        suite: name of the suite of prompts.
+        clips: how many there are.
+    """
     return (
         f"{clips} clips that text-to-music models made for the prompts of {suite}, with the scores that tunebench "
         f"{version('tunebench')} gave them."

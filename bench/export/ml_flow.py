@@ -46,6 +46,9 @@ def log_to_mlflow(
         audio: number of clips to upload per row.
         progress: receives the progress.
 
+    Returns:
+        The rows in the order of the run; the place of each is ``EXPERIMENT/ID``, with the id of its run in MLflow.
+
     Raises:
         MissingError: mlflow is not installed.
         UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or the server refuses it, or there is no such

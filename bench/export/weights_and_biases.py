@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoggedRow:
-    """A logged row: its label, and its URL or folder."""
+    """A logged row: its label, and where it is: its URL, folder, or id in the tracker."""
 
     label: str
     place: str
@@ -45,6 +45,9 @@ def log_to_wandb(
         models: only these rows; all if empty.
         audio: number of clips to upload per row.
         progress: receives the progress.
+
+    Returns:
+        The rows in the order of the run; the place of each is the URL of its run, or its folder if offline.
 
     Raises:
         MissingError: wandb is not installed.
