@@ -21,7 +21,12 @@ Grid = tuple[list[str], list[list[str]]]
 
 
 def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
-    """Return header and rows as text: models in planned order within each group, then chance and ceiling."""
+    """Return header and rows as text: models in planned order within each group, then chance and ceiling.
+
+    Args:
+        cells: of the leaderboard.
+        by: heading of a first column with the group of each row, ``genre`` or ``level``; None for none.
+    """
     columns, decimals = columns_of(cells), decimals_of(cells)
     counts = {ref: count for ref in columns if (count := _shared_count(cells, ref))}
     header = [*([by] if by else []), "model", *(_heading(column, counts.get(ref)) for ref, column in columns.items())]
@@ -54,7 +59,12 @@ def legend(cells: Sequence[Cell]) -> list[str]:
 
 
 def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
-    """Return the notes: reasons for missing numbers, references of distances, and each warning once."""
+    """Return the notes: reasons for missing numbers, references of distances, and each warning once.
+
+    Args:
+        cells: of the leaderboard.
+        by: what the cells are grouped by, ``genre`` or ``level``, if anything.
+    """
     lines = _missing(cells, by)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""

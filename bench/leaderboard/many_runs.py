@@ -66,7 +66,12 @@ def named_cells(cells: Iterable[Cell], names: Mapping[str, str]) -> list[Cell]:
 
 
 def pair_warnings(tested: Sequence[Comparison], said: Sequence[str]) -> Iterator[str]:
-    """Yield warnings of pair tests that are not in ``said`` already: each code with one of its pairs."""
+    """Yield warnings of pair tests that are not in ``said`` already: each code with one of its pairs.
+
+    Args:
+        tested: as from `rank_rows`.
+        said: sentences that are shown already, with the codes of their warnings.
+    """
     found: dict[str, list[tuple[Comparison, str]]] = {}
     for pair in tested:
         for warning in pair.warnings if pair.p is not None else ():

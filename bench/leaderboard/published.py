@@ -137,7 +137,13 @@ def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
 
 
 def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout | None = None) -> str:
-    """Return text of each paper with its source; rows with the same protocol share a table."""
+    """Return text of each paper with its source; rows with the same protocol share a table.
+
+    Args:
+        rows: those of one paper in succession.
+        markdown: whether as Markdown; otherwise as plain text.
+        layout: of plain text.
+    """
     parts = [f"## {TITLE}" if markdown else TITLE]
     for source, of_paper in groupby(rows, key=lambda row: row.source):
         parts.append(source if markdown else paragraph(source, layout))

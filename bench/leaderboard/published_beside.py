@@ -10,7 +10,14 @@ from bench.text_table import Layout, markdown_table, markdown_text, paragraph, t
 
 
 def published_beside(cells: Sequence[Cell], prompts: int, markdown: bool, layout: Layout | None = None) -> str:
-    """Return published figures, and a comparison with measured rows of the same metric."""
+    """Return published figures, and a comparison with measured rows of the same metric.
+
+    Args:
+        cells: of the leaderboard.
+        prompts: number of prompts of the run.
+        markdown: whether as Markdown; otherwise as plain text.
+        layout: of plain text.
+    """
     from bench.leaderboard.published import published, published_block
     from bench.leaderboard.published_gaps import GAP_HEADER, gap_tables, published_gaps, what_gaps_mean
 
@@ -27,7 +34,16 @@ def published_beside(cells: Sequence[Cell], prompts: int, markdown: bool, layout
 
 
 def records_beside(cells: Sequence[Cell], prompts: int) -> list[dict[str, Any]]:
-    """Return records of published figures, each with ``gaps``: the measured rows of its metric beside it."""
+    """Return records of published figures, each with ``gaps``: the measured rows of its metric beside it.
+
+    Args:
+        cells: of the leaderboard.
+        prompts: number of prompts of the run.
+
+    Returns:
+        As `bench.leaderboard.published.published_records`. Each entry of ``gaps`` has model and metric, and gap,
+        detectable and detectable_with_error as `bench.leaderboard.published_gaps.PublishedGap`.
+    """
     from bench.leaderboard.published import published, published_records
     from bench.leaderboard.published_gaps import published_gaps
 

@@ -12,7 +12,7 @@ from bench.contracts.plugins import plain_name
 from bench.leaderboard.published import PublishedRow
 from bench.number_format import counted, decimals_for, number
 from bench.scores.aggregate import MINIMUM_PROMPTS, Cell
-from bench.stats.paired import detectable_difference
+from bench.stats.detectable import detectable_difference
 
 GAP_HEADER = ("published", "figure", "gap")
 
@@ -57,7 +57,12 @@ def published_gaps(rows: Sequence[PublishedRow], cells: Sequence[Cell], prompts:
 
 
 def gap_tables(gaps: Sequence[PublishedGap], prompts: int) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return, for each measured row, what its prompts can detect, and the rows below `GAP_HEADER`."""
+    """Return, for each measured row, what its prompts can detect, and the rows below `GAP_HEADER`.
+
+    Args:
+        gaps: from `published_gaps`.
+        prompts: number of prompts of the run.
+    """
     tables: dict[tuple[str, str], list[PublishedGap]] = {}
     for gap in gaps:
         tables.setdefault((gap.cell.column.ref, gap.cell.model), []).append(gap)

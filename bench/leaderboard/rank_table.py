@@ -17,7 +17,12 @@ RANK_HEADER = ("metric", "places that the tests leave open")
 
 
 def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> list[tuple[str, str]]:
-    """Return each metric with its models by places over all prompts; empty if no two models can be ranked."""
+    """Return each metric with its models by places over all prompts; empty if no two models can be ranked.
+
+    Args:
+        cells: the leaderboard.
+        ranks: by (model, metric), from `bench.leaderboard.ranks.ranks`.
+    """
     found = []
     models = list(dict.fromkeys(cell.model for cell in cells))
     for ref, column in columns_of(cells).items():
@@ -70,7 +75,12 @@ def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
 
 
 def rank_notes(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list[str]:
-    """Return, by metric, which pairs had no test, and which cannot reach significance with this few prompts."""
+    """Return, by metric, which pairs had no test, and which cannot reach significance with this few prompts.
+
+    Args:
+        cells: the leaderboard; cells of groups are ignored.
+        comparisons: each pair of models once; those of groups are ignored.
+    """
     said: dict[str, list[str]] = {}
     for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
         for text in (*_out_of_reach(pairs), *_untested(pairs)):

@@ -49,7 +49,11 @@ def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tupl
 def ranked_pairs(
     cells: Iterable[Cell], comparisons: Iterable[Comparison]
 ) -> tuple[dict[str, list[str]], dict[str, list[Comparison]]]:
-    """Return, by metric with a direction, the models with a value over all prompts, and their pairs."""
+    """Return, by metric with a direction, the models with a value over all prompts, and their pairs.
+
+    Args:
+        cells, comparisons: as for `ranks`.
+    """
     models: dict[str, list[str]] = {}
     for cell in cells:
         if cell.group == "all" and cell.column.direction != "none" and cell.estimate.value is not None:

@@ -69,10 +69,11 @@ class Board:
 def read_board(
     folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
-    """Return a run's leaderboard, as `board_of` does for an open store.
+    """Return a run's leaderboard; the arguments are those of `board_of`, for a folder.
 
     Raises:
         UsageError: as `board_of`, or the folder is not a run.
+        DataError: the run is damaged.
     """
     with Store.read(folder) as store:
         return board_of(store, by, progress, plugin_files)
@@ -81,10 +82,13 @@ def read_board(
 def board_of(
     store: Store, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
-    """Return a run's leaderboard.
+    """Return a run's leaderboard. Every pair of models is tested for the ranks.
 
-    Every pair of models is tested for the ranks. ``progress`` shows tests of set metrics that the run does not
-    have yet; those of plugin files only run if ``plugin_files`` is true.
+    Args:
+        store: the run.
+        by: adds cells for each ``genre`` or ``level``.
+        progress: receives the progress of tests of set metrics that the run does not have yet.
+        plugin_files: whether tests of plugin files' set metrics are run.
 
     Raises:
         UsageError: ``by`` is neither ``genre`` nor ``level``, or no prompt has that property.
@@ -102,10 +106,11 @@ def board_of(
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
-    """Return all cells of a run's leaderboard, those of the whole suite first.
+    """Return all cells of a run's leaderboard, those of the whole suite first; ``by`` adds those of groups.
 
     Raises:
         UsageError: the folder is not a run, or ``by`` is neither ``genre`` nor ``level``.
+        DataError: the run is damaged.
     """
     with Store.read(folder) as store:
         return cells_of(store, by)
@@ -132,8 +137,14 @@ def records(
     metric is derived from, empty if unknown. ``rank_best`` to ``rank_worst`` are the places consistent with the
     tests, ``tied`` the models that do not differ significantly from this one: over all prompts, if the
     metric has a direction and the model a value and a test; otherwise None. So are ``disputed``, the models that
-    ``disputes`` has by model (`bench.leaderboard.family_orders.disputed`). ``protocol`` is what another run must share
-    for its numbers to be comparable.
+    this one beats by one family of metrics and loses to by another. ``protocol`` is what another run must share for
+    its numbers to be comparable.
+
+    Args:
+        cells: the leaderboard.
+        ranks: by (model, metric).
+        protocol: the run's.
+        disputes: by model, from `bench.leaderboard.family_orders.disputed`.
     """
     found = []
     for cell in cells:
@@ -172,7 +183,7 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     """Return the leaderboard as a DataFrame with the columns of `records`; lists are joined with ``; ``.
 
     Raises:
-        UsageError: as `read_cells`.
+        UsageError, DataError: as `read_board`.
     """
     return board_frame(read_board(folder, by))
 
@@ -195,7 +206,8 @@ def render(
         progress, plugin_files: as for `read_board`.
 
     Raises:
-        UsageError: as `read_cells`, or a style that cannot keep published figures apart.
+        UsageError: as `read_board`, or a style that cannot keep published figures apart.
+        DataError: as `read_board`.
     """
     return rendered(read_board(folder, by, progress, plugin_files), style, by, with_published)
 
@@ -225,7 +237,7 @@ def rendered(
     with_published: bool = False,
     layout: Layout | None = None,
 ) -> str | bytes:
-    """Return a board as `render` does; ``layout`` is that of a table.
+    """Return a board as `render` does; ``by`` is what it was read with, and ``layout`` is that of a table.
 
     Raises:
         UsageError: a style that cannot keep published figures apart.
