@@ -63,7 +63,13 @@ class CachedTests:
         return _read(self._cache.get(key))
 
     def put(self, key: str, cache_key: str, test: CachedTest) -> None:
-        """Keep a test."""
+        """Keep a test.
+
+        Args:
+            key: its key in the run that keeps tests.
+            cache_key: its key in the user's cache, where no run keeps them.
+            test: the test.
+        """
         text = test.model_dump_json()
         if self._keep is not None:
             self._keep.store_set_test(key, text)

@@ -67,7 +67,7 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool 
 
 
 def matched(first: ComparedRun, second: ComparedRun) -> list[tuple[ComparedMetric, str | None]]:
-    """Return the metrics of both runs in the order of the first, each with the reason if it has no numbers."""
+    """Return the metrics of both runs in the order of the first, each with None, or why it has no numbers."""
     if first is second:
         return [(metric, None) for metric in first.metrics]
     theirs = {metric.name: metric for metric in second.metrics}
@@ -127,12 +127,21 @@ def _seeds(counts: Mapping[str, int]) -> list[int]:
 
 
 def unpaired(only_a: int, only_b: int) -> tuple[Notice, ...]:
-    """Return the warning about prompts for which only one row has a value."""
+    """Return the warning about prompts for which only one row has a value; empty if there are none.
+
+    Args:
+        only_a, only_b: numbers of such prompts.
+    """
     return (Notice("W-UNPAIRED", {"only_a": only_a, "only_b": only_b}),) if only_a + only_b else ()
 
 
 def few(n: int, differing: int) -> tuple[Notice, ...]:
-    """Return the warning for a test with so few (differing) prompts that p cannot be below .05."""
+    """Return the warning for a test with so few (differing) prompts that p cannot be below .05.
+
+    Args:
+        n: shared prompts.
+        differing: those whose difference is not 0.
+    """
     if n < FEWEST:
         return (Notice("W-FEW", {"prompts": n, "p": smallest_p(n)}),)
     if differing < FEWEST:
@@ -141,6 +150,11 @@ def few(n: int, differing: int) -> tuple[Notice, ...]:
 
 
 def skewed(p: float, mean_p: float) -> tuple[Notice, ...]:
-    """Return the warning if the tests of exchangeability and of the mean disagree."""
+    """Return the warning if the tests of exchangeability and of the mean disagree.
+
+    Args:
+        p: of the permutation test.
+        mean_p: of the test of the mean; NaN if the difference is the same for all prompts.
+    """
     known = not math.isnan(mean_p)  # NaN if the difference is the same for all prompts
     return (Notice("W-SKEW", {"p": p, "mean_p": mean_p}),) if known and (p < LEVEL) != (mean_p < LEVEL) else ()

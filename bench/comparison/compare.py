@@ -95,7 +95,7 @@ def compare_rows(
     options: ComparisonOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Comparison]:
-    """Compare rows of runs that are `opened`; see `compare`."""
+    """Compare rows of runs that are `opened`; other arguments and errors as for `compare`."""
     options = options or ComparisonOptions()
     by = parse_grouping(options.by)
     if options.reference is not None:
@@ -210,7 +210,12 @@ def _blank(a: RunRow, b: RunRow, metric: ComparedMetric, grouping: str, group: s
 
 
 def groups_of(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]]:
-    """Return ids of the prompts of each group, by its name in order."""
+    """Return ids of the prompts of each group, by its name in order; prompts without the property are in none.
+
+    Args:
+        prompts: by id.
+        grouping: ``genre`` or ``level``; ``all`` is one group of all prompts.
+    """
     if grouping == "all":
         return {"all": list(prompts)}
     found: dict[str, list[str]] = {}
@@ -266,7 +271,7 @@ def _of_set(
 
 
 def are_one(run: Path, other: Path) -> bool:
-    """Return whether two paths lead to the same run, through links or mounts."""
+    """Return whether two paths lead to the same run, through links or mounts; False if one of them is no run."""
     try:
         return (run / "run.db").samefile(other / "run.db")
     except OSError:

@@ -80,6 +80,10 @@ class ComparedRun:
         """Return the warnings for every difference that involves a row, on one metric.
 
         For a set metric, these link the row to the reference; its other notices concern one set of clips.
+
+        Args:
+            label: of the row.
+            ref: name and version of the metric.
         """
         score = self.set_score(label, ref, "all", "all")
         bound = (notice for notice in score.warnings if notice.code in BINDING) if score else ()
@@ -119,12 +123,23 @@ class ComparedRun:
         return self._lengths.get(label)
 
     def marks(self, label: str, column: Column) -> tuple[Notice, ...]:
-        """Return warnings about a model's clips, and about a metric that shares a family with the model."""
+        """Return warnings about a model's clips, and about a metric that shares a family with the model.
+
+        Args:
+            label: of the model.
+            column: the metric.
+        """
         of_clips = self._marks.get((label, "all", "all"), ())
         return (*of_clips, *family_marks(label, self._lineages[label], column.families))
 
     def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
-        """Return, by prompt, a clip metric's mean over the seeds with a value, or over half of the prompt's seeds."""
+        """Return, by prompt, a clip metric's mean over seeds; prompts without a value are left out.
+
+        Args:
+            label: of the row.
+            ref: name and version of the metric.
+            half: of each prompt's seeds; None for all of them.
+        """
         key = label, ref, half
         if key not in self._means:
             clips = self._made(label) if half is None else self._half(label, half)
@@ -147,14 +162,21 @@ class ComparedRun:
         return own
 
     def set_score(self, label: str, ref: str, grouping: str, group: str) -> Estimate | None:
-        """Return the leaderboard's value of a set metric; None if the run has no current score."""
+        """Return the leaderboard's value of a set metric; None if the run has no current score.
+
+        Args:
+            label: of the row.
+            ref: name and version of the metric.
+            grouping: ``all``, ``genre`` or ``level``.
+            group: name of the group; ``all`` for all prompts.
+        """
         if grouping not in self._set_scores:
             by: Grouping | None = None if grouping == "all" else "genre" if grouping == "genre" else "level"
             self._set_scores[grouping] = read_set_scores(self.store, by)
         return self._set_scores[grouping].get((label, ref, group))
 
     def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
-        """Return the value of `set_score`."""
+        """Return the value of `set_score`; None if there is none."""
         score = self.set_score(label, ref, grouping, group)
         return score.value if score else None
 
@@ -186,6 +208,7 @@ class RunRow:
     name: str
 
     def seeds(self) -> Mapping[str, tuple[int, ...]]:
+        """Return, by prompt, the seeds of its clips in ascending order."""
         return self.run.seeds(self.label)
 
     def made(self, prompts: Iterable[str]) -> list[StoredClip]:

@@ -60,7 +60,15 @@ def clips_itself(
 ) -> PendingComparison | None:
     """Return the difference of a clip metric between the later and the earlier half of each prompt's seeds.
 
-    Return None if no prompt has two clips; prompts with one are left out.
+    Args:
+        family: of the comparison, as in `PendingComparison`.
+        blank: the comparison without results.
+        row: the row.
+        metric: the metric.
+        prompts: ids; those with one clip are left out.
+
+    Returns:
+        The pending comparison; None if no prompt has two clips.
     """
     if not row.has_halves:
         return None
@@ -80,7 +88,14 @@ def set_itself(
 def halves_request(
     row: RunRow, metric: ComparedMetric, prompts: Sequence[str], grouping: str = "all", group: str = "all"
 ) -> SetRequest | None:
-    """Return the test of a set metric between the halves of a row's seeds; None if no prompt has two clips."""
+    """Return the test of a set metric between the halves of a row's seeds; None if no prompt has two clips.
+
+    Args:
+        row: the row.
+        metric: the metric.
+        prompts: ids of the prompts of the group.
+        grouping, group: as for `bench.comparison.run_reader.ComparedRun.set_score`.
+    """
     if not row.has_halves:
         return None
     early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)

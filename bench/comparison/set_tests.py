@@ -47,6 +47,7 @@ class ClipSet:
 
     @classmethod
     def of(cls, name: str, clips: Iterable[StoredClip], trained_on: frozenset[str] = frozenset()) -> ClipSet:
+        """Return the set of these clips, sorted."""
         return cls(name, tuple(sorted((clip.prompt, clip.content) for clip in clips)), trained_on)
 
     @cached_property
@@ -111,7 +112,12 @@ class SetTests:
         return {id: prompt for run in reversed(self._runs) for id, prompt in run.prompts.items()}
 
     def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[CachedTest]:
-        """Return one result per request, or the reason if there is none."""
+        """Return one result per request, in their order; a test that fails has the reason instead of numbers.
+
+        Args:
+            requests: what to test.
+            progress: receives the progress.
+        """
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
         found = {key: kept for key in wanted if (kept := self._kept.stored(key))}

@@ -195,7 +195,12 @@ def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
 
 
 def difference_text(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
-    """Return B − A with its interval, if any."""
+    """Return B − A with its interval, if any; a sign for none if there is no estimate.
+
+    Args:
+        estimate, low, high: in the metric's unit, or None.
+        decimals: digits after the point.
+    """
     text = number(estimate, decimals, "+")
     return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 

@@ -14,7 +14,13 @@ from bench.text_table import Layout, markdown_table, markdown_text, paragraph, t
 
 
 def render(found: Sequence[AcrossTrainings], style: Style = "table", layout: Layout | None = None) -> str:
-    """The comparisons of one row with its trainings, one or more, in the given style."""
+    """Return the comparisons of one row with its trainings as text.
+
+    Args:
+        found: as `bench.comparison.trainings.compare_trainings` gives them, one or more.
+        style: output format.
+        layout: layout of the table.
+    """
     records = [one.record() for one in found]
     if style == "json":
         return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)

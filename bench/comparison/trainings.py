@@ -79,7 +79,7 @@ class AcrossTrainings:
 
 
 def is_pattern(row: str) -> bool:
-    """Whether a name stands for several rows: it has a ``*``, which no row's label can have."""
+    """Return whether a name stands for several rows: it has a ``*``, which no row's label can have."""
     return "*" in row
 
 
@@ -98,8 +98,11 @@ def compare_trainings(
         options: ``by``, ``reference`` and ``plugin_files`` count.
         progress: told of the set metrics.
 
+    Returns:
+        The metrics in the order of the columns, over all prompts, then by group.
+
     Raises:
-        UsageError: no such run or row, fewer than two trainings, or nothing is scored.
+        UsageError: no such run or row, fewer than two trainings, nothing is scored, or an invalid ``by``.
         DataError: a damaged run.
 
     Baayen, Davidson and Bates, "Mixed-effects modeling with crossed random effects for subjects and items", Journal of
