@@ -11,7 +11,12 @@ from bench.listening_test.design import ListeningDesign
 
 
 def listener_token(design: ListeningDesign, listener: int) -> str:
-    """Return the token of a listener's link: the number of the session, and 130 bits that prove it."""
+    """Return the token of a listener's link: the number of the session, and 130 bits that prove it.
+
+    Args:
+        design: of the test.
+        listener: counted from 0.
+    """
     return f"{listener + 1}-{_proof(design, f'listener {listener}')}"
 
 
@@ -21,7 +26,10 @@ def organizer_token(design: ListeningDesign) -> str:
 
 
 def listener_of(design: ListeningDesign, token: str) -> int | None:
-    """Return the listener of a token, or None, in time that does not depend on how much of it is right."""
+    """Return the listener of a token, counted from 0, or None if it is invalid.
+
+    The time does not depend on how much of it is right.
+    """
     number = token.partition("-")[0]
     if not (number.isascii() and number.isdigit()) or len(number) > 6:
         return None

@@ -36,6 +36,10 @@ from bench.storage.store import Store
 def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, ListenerWorkload]:
     """Return the material of a listening test of a run, and the workload of one listener.
 
+    Args:
+        run: a run folder.
+        test: the settings.
+
     Raises:
         UsageError, DataError: as `create_listening_test`, if the run and the settings do not match.
     """

@@ -53,7 +53,7 @@ class ListeningDesign:
         files: files of the sounds by `sound_key`.
         workload: workload of a listener.
         texts: texts of the pages, by name, in the language of the test.
-        run: protocol and title of the run.
+        run: title and suite of the run.
         secret: 64 random hexadecimal digits, from which names of sounds are derived.
         tunebench: version that made the design.
     """
@@ -128,6 +128,11 @@ class ListeningDesign:
 def sound_key(item: int, model: str, spoils: str = "") -> str:
     """Return the key of a clip, or of the degraded copy of the clip of the model ``spoils``.
 
+    Args:
+        item: place of the prompt and seed among the design's items, counted from 0.
+        model: of the clip; `bench.listening_test.folder.SPOILED` for a degraded copy.
+        spoils: the model whose clip was degraded.
+
     >>> sound_key(3, "base"), sound_key(3, "spoiled", "base")
     ('3 base', '3 spoiled base')
     """
@@ -135,10 +140,12 @@ def sound_key(item: int, model: str, spoils: str = "") -> str:
 
 
 def beeps_key(count: int) -> str:
+    """Return the key of the sound with this number of beeps."""
     return f"beeps {count}"
 
 
 def tones_key(quietest: int) -> str:
+    """Return the key of the three tones of which this one, counted from 0, is the quietest."""
     return f"tones {quietest}"
 
 

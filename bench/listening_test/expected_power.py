@@ -31,6 +31,12 @@ def expected_power(
         models: number of compared models.
         progress: receives the progress.
         workers: number of processes.
+
+    Returns:
+        The plan for this number of listeners and prompts, for a true difference of `EFFECT` five-point steps.
+
+    Raises:
+        UsageError: a process was killed.
     """
     votes = test.kind == "preference"
     points = {scale.points for scale in test.scales}

@@ -52,6 +52,10 @@ class Material:
 def find_material(store: Store, test: ListeningTest) -> Material:
     """Read which clips of a run can be compared.
 
+    Args:
+        store: the run.
+        test: its models, prompts and seeds count; None of each is all.
+
     Raises:
         UsageError: a requested model, prompt or seed is not in the run, or there is nothing to compare.
         DataError: no prompt has a clip of every model, or the database names a file outside the run's clips.

@@ -18,7 +18,7 @@ def languages() -> list[str]:
 
 
 def read_texts(language: str) -> dict[str, str]:
-    """Read the texts of a language.
+    """Return the texts of a language, by name.
 
     Args:
         language: code of a shipped language, or a YAML file of texts by name.

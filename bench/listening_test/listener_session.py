@@ -27,20 +27,34 @@ def common_content(design: ListeningDesign) -> dict[str, Any]:
 
 
 def session_content(design: ListeningDesign, listener: int) -> dict[str, Any]:
-    """Return the pages of one session, and the sound that listeners set their volume by, as JSON values."""
+    """Return the data of one session as JSON values.
+
+    Args:
+        design: of the test.
+        listener: counted from 0.
+
+    Returns:
+        ``pages`` in their order, and ``volume``, the sound that listeners set their volume by.
+    """
     session = design.sessions[listener]
     first = next(trial for trial in session if trial.role != "beeps")
     return {"pages": [_page(design, trial) for trial in session], "volume": _sound(design, design.keys_on(first)[0])}
 
 
 def sounds_of_session(design: ListeningDesign, listener: int) -> frozenset[str]:
-    """Return the names of the sounds that one listener may hear."""
+    """Return the names of the sounds that one listener, counted from 0, may hear."""
     keys = [key for trial in design.sessions[listener] for key in design.keys_on(trial)]
     return frozenset(design.sound(key) for key in [*keys, *map(tones_key, design.tones)])
 
 
 def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, str]:
-    """Return the completion code of a listener, and the address that leads back to the panel."""
+    """Return the completion ``code`` of a listener, and the ``address`` that leads back to the panel; "" if not set.
+
+    Args:
+        design: of the test.
+        listener: counted from 0.
+        panel: the panel's id of the person; "" if unknown.
+    """
     wanted = design.test.completion
     address = wanted.address
     for name, value in (("{code}", wanted.code), ("{listener}", panel or name_of(listener))):

@@ -20,13 +20,18 @@ from bench.storage.listening_answers import Answers, PageAnswer
 
 
 def answers_csv(design: ListeningDesign, stored: Sequence[PageAnswer]) -> str:
-    """Return the answers so far as a table that ``tunebench survey analyze`` reads."""
+    """Return the answers so far, without those that are not final, as CSV that ``tunebench survey analyze`` reads."""
     columns, rows = table(design, stored)
     return csv_text(columns, rows, "\r\n")
 
 
 def links_csv(design: ListeningDesign, url: str) -> str:
-    """Return the link of each listener as a table."""
+    """Return the link of each listener as CSV with the columns listener and link.
+
+    Args:
+        design: of the test.
+        url: the server's address without a trailing slash.
+    """
     rows = [(name_of(place), f"{url}/join/{listener_token(design, place)}") for place in range(len(design.sessions))]
     return csv_text(("listener", "link"), rows, "\r\n")
 

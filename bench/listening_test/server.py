@@ -73,10 +73,14 @@ class Server:
         return found
 
     def join(self, token: str, host: str) -> int:
-        """Return the listener of a link, and mark the session as started.
+        """Return the listener of a link, counted from 0, and mark the session as started.
+
+        Args:
+            token: of the link.
+            host: the client's host, whose wrong attempts are limited.
 
         Raises:
-            Refusal: no such link, or too many attempts.
+            Refusal: no such link, too many attempts, or the test is not open.
         """
         number = listener_of(self.design, token)
         if number is None:
@@ -124,8 +128,12 @@ class Server:
     def check_organizer(self, token: str | None, host: str) -> None:
         """Check that a link or a cookie is the organizer's.
 
+        Args:
+            token: of the link or cookie, or None.
+            host: the client's host, whose wrong attempts are limited.
+
         Raises:
-            Refusal: it is not.
+            Refusal: it is not, or too many attempts.
         """
         if not token or not is_organizer(self.design, token):
             if token:
@@ -160,7 +168,11 @@ class Server:
         return {"finished": True, "completion": completion(self.design, who.listener, who.panel or "")}
 
     def arrival(self) -> dict[str, Any]:
-        """Return the page data for somebody who arrived without a link."""
+        """Return the page data for somebody who arrived without a link.
+
+        Raises:
+            Refusal: enrollment is not open.
+        """
         if self.design.test.enrollment != "open":
             raise Refusal(401, self.design.texts["invalid"])
         shown = ("texts", "wording", "parameter")
@@ -169,8 +181,16 @@ class Server:
     def save(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
         """Store an answer.
 
+        Args:
+            who: the listener.
+            content: ``page``, ``answer``, ``final``, ``number``, ``heard`` and ``seconds``, as in
+                `bench.storage.listening_answers.PageAnswer`.
+
+        Returns:
+            ``saved``: whether it was stored; and the content of `finished`.
+
         Raises:
-            Refusal: the test is not open, or the page is not the listener's current one.
+            Refusal: the test is not open, consent is missing, or the page is later than the next one or already answered.
             DataError: the answer does not fit the page.
         """
         self._refuse_unless_agreed(who)
@@ -201,22 +221,37 @@ class Server:
     def add_facts(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
         """Store a listener's facts: about themselves, and the headphone check.
 
+        Args:
+            who: the listener.
+            content: as for `bench.listening_test.facts.check_facts`.
+
+        Returns:
+            An empty object.
+
         Raises:
             Refusal: the test is not open, or they have not agreed to take part.
-            DataError: it was not asked.
+            DataError: it was not asked, or the answer is invalid.
         """
         self._refuse_unless_agreed(who)
         self.answers.add_facts(who.listener, check_facts(self.design, content))
         return {}
 
     def consent(self, who: Listener) -> dict[str, Any]:
-        """Record that a listener agrees to take part."""
+        """Record that a listener agrees to take part; return an empty object.
+
+        Raises:
+            Refusal: the test is not open.
+        """
         self._refuse_unless_open()
         self.answers.consent(who.listener)
         return {}
 
     def sound(self, who: Listener | None, name: str) -> Path:
         """Return the file of a sound that a listener may hear; the organizer hears all.
+
+        Args:
+            who: the listener; None for the organizer.
+            name: of the sound's file, without extension.
 
         Raises:
             Refusal: the sound is not in their session.
@@ -236,7 +271,13 @@ class Server:
         return answers_csv(self.design, self.answers.answers())
 
     def refuse(self, who: int | None, host: str, why: str) -> None:
-        """Log a refused request, unless there are too many."""
+        """Log a refused request, unless there are too many.
+
+        Args:
+            who: the listener, counted from 0, or None if unknown.
+            host: the client's host.
+            why: the reason in one line.
+        """
         if self.reports.allows(host):
             self.answers.refuse(who, why)
 

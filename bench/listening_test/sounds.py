@@ -60,7 +60,7 @@ def prepared(clips: Mapping[str, Audio], seconds: float, matched: bool) -> dict[
 
 
 def spoiled(clip: Audio, seed: int) -> Audio:
-    """Degrade the harmony, rhythm and sound of a clip audibly.
+    """Degrade the harmony, rhythm and sound of a clip audibly; its length and rate stay.
 
     It is shuffled in pieces of `PIECE` seconds, low-passed at `ANCHOR` Hz, and gets white noise below it at `NOISE` dB.
 

@@ -44,6 +44,10 @@ def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None
 def write_preview(folder: Path, out: Path) -> None:
     """Write the first session of a test into a new folder, as pages that store no answers.
 
+    Args:
+        folder: of the test.
+        out: the new folder; made if missing.
+
     Raises:
         UsageError: there is no test in the folder.
         DataError: the design is damaged.
