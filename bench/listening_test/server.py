@@ -190,7 +190,7 @@ class Server:
             ``saved``: whether it was stored; and the content of `finished`.
 
         Raises:
-            Refusal: the test is not open, consent is missing, or the page is later than the next one or already answered.
+            Refusal: the test is not open, consent is missing, or the page was answered or is not the next one.
             DataError: the answer does not fit the page.
         """
         self._refuse_unless_agreed(who)
