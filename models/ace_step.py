@@ -224,7 +224,13 @@ def condition_states(pipeline: Any, asked: Asked, language: str) -> torch.Tensor
 
 
 def unread_of(tokenizer: Any, asked: Asked, language: str) -> int:
-    """Count the tokens of caption and lyrics, each within its template, beyond what the pipeline reads."""
+    """Count the tokens of caption and lyrics, each within its template, beyond what the pipeline reads.
+
+    Args:
+        tokenizer: the pipeline's.
+        asked: caption, lyrics and metadata.
+        language: of the lyrics, as a code.
+    """
     from diffusers import AceStepPipeline
 
     texts = AceStepPipeline._format_prompt(

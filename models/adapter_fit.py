@@ -50,6 +50,9 @@ def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mappin
         parts: of the model, by name; the first is the one that adapters are for.
         base: as `models.base_checkpoint.identity` gives it for the network's checkpoint.
 
+    Returns:
+        What is inserted: one for each layer of the model that the adapter changes.
+
     Raises:
         UsageError: it was trained on another base or for other shapes, or lacks layers that its settings name.
         DataError: its settings are invalid.
@@ -75,6 +78,13 @@ def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mappin
 
 def fit_kronecker(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module]) -> list[tuple[Place, KroneckerFactors]]:
     """Find the layer of each pair of LoKr's factors, as `fit` does for LoRA.
+
+    Args:
+        adapter: as it was read.
+        parts: of the model, by name.
+
+    Returns:
+        Each layer's place, and its factors in the shape of the layer's weight; empty if there is no LoKr.
 
     Raises:
         UsageError: it was trained for other shapes, or has factors for a layer that does not exist.

@@ -31,6 +31,10 @@ _VARIANTS = (
 def check_settings(file: Path, settings: Mapping[str, Any]) -> None:
     """Check that an adapter's settings have valid values, and mean LoRA or DoRA.
 
+    Args:
+        file: the adapter's, for messages.
+        settings: peft's configuration; empty is valid.
+
     Raises:
         UsageError: they mean another kind of adapter; the message names it.
         DataError: a setting has an impossible value.

@@ -106,6 +106,11 @@ class AdapterSource:
 def parse_sources(given: Given, kind: str) -> tuple[AdapterSource, ...]:
     """Parse the adapters that the parameter ``adapter`` names: a path, or a list of ``{path: …, weight: …}``.
 
+    Args:
+        given: the parameter; None for no adapter. In a list, a path alone has weight 1; a hub id may name its revision,
+            as in ``owner/name@main``.
+        kind: of the model, for messages.
+
     Raises:
         UsageError: it is neither, or an entry is invalid.
     """

@@ -79,6 +79,9 @@ def told(pipeline: Any, text: str, against: str | None = None) -> dict[str, torc
         pipeline: an ``AudioLDM2Pipeline``, or what holds its encoders.
         text: one text.
         against: a negative prompt, whose rows come first; None for none.
+
+    Returns:
+        ``prompt_embeds``, ``attention_mask`` and ``generated_prompt_embeds``, each with one row a text.
     """
     embeddings, mask, generated = pipeline.encode_prompt(
         text,

@@ -143,7 +143,14 @@ class BrownianNoise:
 
 
 def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
-    """Join the conditions of several clips into a batch; sequences are padded with zeros at the end, masks included."""
+    """Join the conditions of several clips into a batch; sequences are padded with zeros at the end, masks included.
+
+    Args:
+        conditions: at least one, with the same names; every tensor of shape (1, …).
+
+    Returns:
+        By name, shape (clips, …).
+    """
     import torch
 
     def stacked(name: str) -> torch.Tensor:
@@ -183,7 +190,16 @@ def alike_in_length(
 
 
 def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
-    """Cut the requested clip from the network's output, shape (channels, samples)."""
+    """Cut the requested clip from the network's output.
+
+    Args:
+        wave: shape (channels, samples), from the clip's beginning.
+        request: says how long the clip is.
+        rate: of the output, in Hz.
+
+    Returns:
+        The clip, or the reason why there is none: the output is too short, or not finite.
+    """
     frames = round(request.duration * rate)
     wave = wave[:, :frames]
     if wave.shape[1] < frames:

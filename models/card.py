@@ -66,7 +66,13 @@ class ScoredOn:
 
     @classmethod
     def of(cls, suite: PromptSuite, prompts: Sequence[Prompt], what: str) -> ScoredOn:
-        """Describe some prompts of a suite."""
+        """Describe some prompts of a suite.
+
+        Args:
+            suite: all of it.
+            prompts: those that were scored on.
+            what: the occasion, as the attribute.
+        """
         declared = {suite.splits.get(prompt.id, "") for prompt in prompts}
         return cls(
             suite.ref,
@@ -181,6 +187,10 @@ def with_tuning_of(card: Card, base: Card | None) -> Card:
     """Return a card that also has the prompts its base was scored on and the captions it was trained on, from its card.
 
     What one of the two did not record is unknown for both.
+
+    Args:
+        card: of the new weights.
+        base: of the weights that they began with; None leaves the card as it is.
     """
     if base is None:
         return card

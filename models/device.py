@@ -40,8 +40,12 @@ def choose_device(device: str | None) -> str:
 def choose_dtype(device: str, dtype: str | None) -> torch.dtype:
     """Return the floating-point type named ``dtype``; for None, what suits the device.
 
-    That is bfloat16 on a CUDA device that computes in it, float16 on an older one, and float32 elsewhere: on CPUs
-    half precision is slower, and on Apple's GPUs audio decoders overflow in float16.
+    That is bfloat16 on a CUDA device that computes in it, float16 on an older one, and float32 elsewhere: on CPUs half
+    precision is slower, and on Apple's GPUs audio decoders overflow in float16.
+
+    Args:
+        device: as `choose_device` returns it.
+        dtype: a name, or None.
 
     Raises:
         UsageError: a name other than float32, bfloat16, float16 (or fp32, bf16, fp16).
@@ -67,6 +71,10 @@ def check_dtype(dtype: str) -> str:
 
 def dtype_name(device: str | None, dtype: str | None) -> str:
     """Return the name of the type that a model with these parameters computes in; it is part of a clip's identity.
+
+    Args:
+        device: None for the fastest present.
+        dtype: None for what suits the device.
 
     Raises:
         UsageError: as `choose_device` and `choose_dtype`.

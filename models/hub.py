@@ -74,7 +74,17 @@ def snapshot(
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:
-    """Return the folder of a repository's commit in the local cache, or None; the network is not used."""
+    """Return the folder of a repository's commit in the local cache, or None; the network is not used.
+
+    Files may be missing from the folder.
+
+    Args:
+        repo: such as ``owner/name``.
+        revision: commit, tag or branch; None for the main branch.
+
+    Raises:
+        MissingError: huggingface_hub is not installed.
+    """
     hub = _hub()
     try:
         return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
@@ -87,9 +97,14 @@ def cached_snapshot(repo: str, revision: str | None) -> Path | None:
 def commit(repo: str, revision: str | None, what: str = "checkpoint") -> str:
     """Return the commit of a branch or tag: the one in the cache, if there is one, since that is what will be loaded.
 
+    Args:
+        repo: such as ``owner/name``.
+        revision: branch or tag; None for the main branch.
+        what: the word for it in errors: a ``checkpoint`` or an ``adapter``.
+
     Raises:
         UsageError: there is no such repository or revision.
-        MissingError: it is not cached, and the hub cannot be reached.
+        MissingError: it is not cached, and the hub cannot be reached; or huggingface_hub is not installed.
     """
     hub = _hub()
     reference = Path(hub.constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / (revision or "main")

@@ -42,7 +42,7 @@ class KroneckerFactors:
         return (a * b, c * d, *kernel)
 
     def product(self) -> torch.Tensor:
-        """Compute the change of the weight in full, in float32."""
+        """Compute the change of the weight in full: float32, of the weight's `shape`."""
         left = self.left.reshape(*self.left.shape, *[1] * (self.right.ndim - 2))
         return self.factor * torch.kron(left, self.right.contiguous())
 
@@ -124,7 +124,12 @@ class KroneckerLayer(torch.nn.Module):
         return base.get_base_layer() if hasattr(base, "get_base_layer") else base
 
     def add(self, factors: KroneckerFactors, scale: float) -> None:
-        """Add a product, times ``scale``."""
+        """Add a product, times ``scale``.
+
+        Args:
+            factors: of the shape of the layer's weight, as `fitted` returns them.
+            scale: factor on the contribution; 1 is as trained.
+        """
         number = len(self._terms)
         self.register_buffer(f"left_{number}", factors.left, persistent=False)
         self.register_buffer(f"right_{number}", factors.right, persistent=False)
@@ -159,6 +164,13 @@ class KroneckerLayer(torch.nn.Module):
 
 def fitted(path: Path, name: str, factors: KroneckerFactors, target: Any, piece: tuple[int, int]) -> KroneckerFactors:
     """Return the factors in a form that fits a layer of a network: LyCORIS writes a kernel's dimensions as one.
+
+    Args:
+        path: the adapter's, for messages.
+        name: of the layer in the file, for messages.
+        factors: as they were read.
+        target: the layer.
+        piece: which part of the file's layer it is, as in `models.adapter_names.Place`.
 
     Raises:
         UsageError: it is of another shape or kind.

@@ -23,7 +23,12 @@ def piece_order(name: str, layer: Any) -> tuple[int, ...]:
 
 
 def reordered(rows: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
-    """Return rows with their equal pieces in another order, or unchanged for an empty order."""
+    """Return rows with their equal pieces in another order, or unchanged for an empty order.
+
+    Args:
+        rows: one for each output, shape (outputs, …), divisible by the number of pieces.
+        order: which piece is first, second, …, as `piece_order` returns it.
+    """
     import torch
 
     pieces = rows.chunk(len(order)) if order else ()

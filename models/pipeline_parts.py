@@ -56,6 +56,10 @@ def open_pipeline(
 def network_classes(pipeline: Any, folder: Path) -> dict[str, Any]:
     """Return the classes of the networks that a pipeline's folder names, by the names of the parts.
 
+    Args:
+        pipeline: the pipeline's class in diffusers.
+        folder: a whole checkpoint.
+
     Raises:
         DataError: the folder names a class that these versions of the libraries lack.
     """

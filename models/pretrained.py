@@ -117,6 +117,12 @@ class PretrainedModel(MusicModel):
     ) -> None:
         """Check that low ≤ value ≤ high and value > above.
 
+        Args:
+            name: of the parameter, for the message.
+            value: its value.
+            low, high, above: the bounds; infinite for none.
+            whole: whether it must be a whole number.
+
         Raises:
             UsageError: it is not, or is not finite, or not a number.
         """
@@ -194,7 +200,7 @@ class PretrainedModel(MusicModel):
         Raises:
             UsageError: a clip longer than the maximum, or a checkpoint or adapter that does not fit.
             MissingError: weights or software that are not here, or not enough memory for the weights.
-        DataError: the checkpoint or the adapter is damaged.
+            DataError: the checkpoint or the adapter is damaged.
         """
         for request in requests:
             if self.max_duration is not None and request.duration > self.max_duration:

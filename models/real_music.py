@@ -122,7 +122,7 @@ class RealMusic(MusicModel):
 
     @cached_property
     def played(self) -> list[HalfRecording]:
-        """The half that is played, in the order of its sounds' hashes.
+        """Return the half that is played, in the order of its sounds' hashes.
 
         Raises:
             DataError: fewer than two recordings can be used.

@@ -156,6 +156,9 @@ def decoder_reach(ratios: Sequence[int]) -> int:
 
     The decoder is a convolution of width 7, then for each upsampling ratio r a transposed one of width 2r and three
     residual units of width 7 with dilations 1, 3 and 9, then another one of width 7.
+
+    Args:
+        ratios: of the upsampling, in the decoder's order.
     """
     reach, scale = 3.0, 1
     for ratio in ratios:

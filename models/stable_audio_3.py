@@ -191,6 +191,9 @@ def codec_reach(config: Mapping[str, Any]) -> int:
     In each block of layers a frame is a segment, and every layer attends to ``sliding_window`` segments on either side;
     each block turns one segment into ``stride`` segments of the next. The encoder's blocks are the decoder's in the
     order.
+
+    Args:
+        config: of an ``AutoencoderSAME``.
     """
     reach, scale = 0.0, 1
     blocks = zip(config["encoder_transformer_depths"], config["encoder_strides"], strict=True)

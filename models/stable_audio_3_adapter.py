@@ -50,6 +50,10 @@ class OwnSettings:
 def own_settings(path: Path, told: Any) -> OwnSettings:
     """Read a ``lora_config``, as text or as a table.
 
+    Args:
+        path: of the file, for messages.
+        told: what the file holds under that name.
+
     Raises:
         UsageError: it is of a kind that is not supported; the message names it.
         DataError: it is damaged.

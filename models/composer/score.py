@@ -33,6 +33,9 @@ def compose(prompt: Prompt, seed: int, duration: float, repertoire: Repertoire |
         seed: decides what the prompt leaves open.
         duration: seconds.
         repertoire: half of what the composer plays; None for all of it.
+
+    Returns:
+        The notes, with tempo and key; the last ones may end after ``duration``.
     """
     name = f"composer:{prompt.genre or ''}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
     wishes = parse_prompt(prompt)

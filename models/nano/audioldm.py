@@ -16,7 +16,7 @@ EMBEDDING = 128  # numbers that stand for a text
 
 
 def autoencoder() -> AutoencoderKL:
-    """Log-mel spectrogram (1, frames, 128) ↔ latent (16, frames / 8, 16); .97 M weights.
+    """Build the autoencoder: log-mel spectrogram (1, frames, 128) ↔ latent (16, frames / 8, 16); .97 M weights.
 
     The published autoencoders halve both axes twice; this one does it a third time, into twice the channels. The
     network then has a quarter of the places to compute, which is what a training on two cores has to save.
@@ -35,7 +35,7 @@ def autoencoder() -> AutoencoderKL:
 
 
 def vocoder() -> SpeechT5HifiGan:
-    """Log-mel spectrogram, a frame each 40 ms, → samples at 16 kHz; 1.07 M weights.
+    """Build the vocoder: log-mel spectrogram, a frame each 40 ms, → samples at 16 kHz; 1.07 M weights.
 
     A tone that is held has nearly the same spectrum in every frame, and what convolutions make of equal frames repeats
     with each of them: its pitch falls on a multiple of the rate of frames. The published 100 frames a second leave that
@@ -56,7 +56,11 @@ def vocoder() -> SpeechT5HifiGan:
 
 
 def text_encoder(vocabulary: int) -> ClapTextModelWithProjection:
-    """Tokens → an embedding of 128 numbers."""
+    """Build the text encoder: tokens → an embedding of 128 numbers.
+
+    Args:
+        vocabulary: number of tokens of the tokenizer.
+    """
     return ClapTextModelWithProjection(
         ClapTextConfig(
             vocab_size=vocabulary,
@@ -73,7 +77,7 @@ def text_encoder(vocabulary: int) -> ClapTextModelWithProjection:
 
 
 def network() -> UNet2DConditionModel:
-    """The UNet: convolutions at the latent's own scale, attention over all of a clip at half of it."""
+    """Build the UNet: convolutions at the latent's own scale, attention over all of a clip at half of it."""
     widths = (64, 112)
     return UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
@@ -92,7 +96,8 @@ def network() -> UNet2DConditionModel:
 
 
 def scheduler() -> Any:
-    """AudioLDM's noise levels, from which the network predicts the velocity; a solver that needs few steps."""
+    """Build the scheduler: AudioLDM's noise levels, from which the network predicts the velocity; a solver that needs
+    few steps."""
     return DPMSolverMultistepScheduler(
         beta_start=0.0015,
         beta_end=0.0195,

@@ -159,7 +159,12 @@ def players_of(genre: str) -> int:
 
 
 def draw_piece(genre: str, chance: np.random.Generator) -> Piece:
-    """Draw what a piece of a genre is: two in three say who plays, as many the tempo, half the key."""
+    """Draw what a piece of a genre is: two in three say who plays, as many the tempo, half the key.
+
+    Args:
+        genre: one of `models.composer.writing.prompt_parser.STYLES`.
+        chance: generator of the choices.
+    """
     style = style_named(genre)
     mood = str(chance.choice(MOODS))
     players = int(chance.integers(len(_PLAYERS[genre]))) if chance.random() < 2 / 3 else None

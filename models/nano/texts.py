@@ -26,7 +26,10 @@ AMOUNTS = ("tempo",)
 
 
 def draw_described(chance: np.random.Generator) -> Described:
-    """Draw a piece of any genre that the composer knows, held out or not, described twice."""
+    """Draw a piece of any genre that the composer knows, held out or not, described twice.
+
+    The amount ``tempo`` is in octaves above 110 quarters a minute; NaN where it is not said.
+    """
     piece = draw_piece(STYLES[int(chance.integers(len(STYLES)))], chance)
     return Described(
         (reworded(piece, chance), reworded(piece, chance)),

@@ -26,7 +26,7 @@ LATENT_GAIN = 0.05  # brings encodings by random weights to a size of about 1
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the pipeline."""
+    """Yield the pipeline, with the weights that the seed stands for."""
     vae = AutoencoderOobleck(
         encoder_hidden_size=2 * CHANNELS,  # the posterior has half as many channels as the encoder is wide
         downsampling_ratios=[8, 8, 8],

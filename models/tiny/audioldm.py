@@ -19,7 +19,7 @@ LATENT_CHANNELS = 4
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the pipeline."""
+    """Yield the pipeline, with the weights that the seed stands for."""
     unet = UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -78,6 +78,7 @@ def mel_vocoder() -> SpeechT5HifiGan:
 
 
 def clap_text_config() -> ClapTextConfig:
+    """Build the configuration of CLAP's text encoder: 511 tokens, an embedding of 32 numbers."""
     return ClapTextConfig(
         vocab_size=511,
         hidden_size=32,

@@ -25,7 +25,7 @@ OUTPUT_GAIN = 0.01  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the pipeline."""
+    """Yield the pipeline, with the weights that the seed stands for."""
     vae = LongCatAudioDiTVae(
         channels=16,
         c_mults=[1, 2],

@@ -28,7 +28,7 @@ TEXT_WIDTH = 48  # differs from the decoder's, so that a projection joins them, 
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the model and its processor."""
+    """Yield the model, with the weights that the seed stands for, and its processor."""
     decoder = MusicgenForCausalLM(
         MusicgenDecoderConfig(
             vocab_size=CODES,

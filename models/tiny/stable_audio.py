@@ -23,7 +23,7 @@ OUTPUT_GAIN = 0.02  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the pipeline."""
+    """Yield the pipeline, with the weights that the seed stands for."""
     vae = AutoencoderOobleck(
         encoder_hidden_size=16,  # the posterior has half as many channels as the encoder is wide
         downsampling_ratios=[8, 8, 8],

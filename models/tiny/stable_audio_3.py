@@ -24,7 +24,7 @@ OUTPUT_GAIN = 0.1  # brings the output of random weights below full scale
 
 
 def build(seed: int) -> Iterator[Any]:
-    """Build the pipeline."""
+    """Yield the pipeline, with the weights that the seed stands for."""
     yield pipeline(seed)
 
 

@@ -6,7 +6,7 @@ from transformers import T5Config, T5EncoderModel, T5GemmaConfig, T5GemmaEncoder
 
 
 def t5_encoder(width: int = 32) -> T5EncoderModel:
-    """Build a T5 encoder for `models.tiny.vocabulary.t5_tokenizer`."""
+    """Build a T5 encoder for `models.tiny.vocabulary.t5_tokenizer`, whose states have ``width`` numbers."""
     config = T5Config(
         vocab_size=400,
         d_model=width,
@@ -23,7 +23,7 @@ def t5_encoder(width: int = 32) -> T5EncoderModel:
 
 
 def t5gemma_encoder(width: int = 32) -> T5GemmaEncoderModel:
-    """Build a T5Gemma encoder for `models.tiny.vocabulary.gemma_tokenizer`."""
+    """Build a T5Gemma encoder for `models.tiny.vocabulary.gemma_tokenizer`, whose states have ``width`` numbers."""
     module = T5GemmaModuleConfig(
         vocab_size=640,
         hidden_size=width,

@@ -15,6 +15,10 @@ def fill(tensors: Mapping[str, torch.Tensor], seed: int) -> None:
     Matrices and kernels get normal numbers with variance 1/fan-in, so that signals keep their size; the magnitudes of
     weight-normalized layers become 1 and biases 0. Vectors that the library made constant, such as the gains of
     normalizations, stay.
+
+    Args:
+        tensors: by their names, which decide the numbers.
+        seed: ≥ 0.
     """
     for name, tensor in tensors.items():
         last = name.rpartition(".")[2]

@@ -118,9 +118,14 @@ class AceStepTrainee(Trainee):
 
 
 def flow_times(shares: torch.Tensor, turbo: bool) -> torch.Tensor:
-    """Compute times t of the flow, 1 for noise, at quantiles in (0, 1) of their distribution; float32, shape (batch,).
+    """Compute times t of the flow, 1 for noise, at quantiles of their distribution.
 
-    Without ``turbo`` logit-normal, with it uniform over the steps of the distilled schedule; from less noise to more.
+    Args:
+        shares: the quantiles, in (0, 1), shape (batch,).
+        turbo: whether times are uniform over the steps of the distilled schedule; otherwise they are logit-normal.
+
+    Returns:
+        float32, shape (batch,); the larger the quantile, the more noise.
     """
     shares = shares.float()
     if not turbo:

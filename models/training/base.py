@@ -135,7 +135,11 @@ class Trainee(ABC):
 
     @abstractmethod
     def condition(self, caption: str) -> Condition:
-        """Encode the network's condition for a caption, as `told` gives it; deterministic, float32, on the CPU."""
+        """Encode the network's condition for a caption, as `told` gives it; deterministic, float32, on the CPU.
+
+        Returns:
+            Tensors by name, each with a batch dimension of 1.
+        """
 
     @abstractmethod
     def unread_tokens(self, caption: str) -> int:
@@ -143,12 +147,23 @@ class Trainee(ABC):
         the encoders are released."""
 
     def condition_of_audio(self, audio: Audio) -> Condition:
-        """Encode the network's condition for a sound, if `conditioned_on` says so; as `condition`."""
+        """Encode the network's condition for a sound, if `conditioned_on` says so; as `condition`.
+
+        Raises:
+            NotImplementedError: the network is conditioned on text.
+        """
         raise NotImplementedError(f"{type(self).__name__} is conditioned on text")
 
     @abstractmethod
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """Join several conditions into a batch, on their device."""
+        """Join several conditions into a batch, on their device.
+
+        Args:
+            conditions: at least one, as `condition` gives them.
+
+        Returns:
+            Tensors by name, each (batch, …).
+        """
 
     @abstractmethod
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:

@@ -106,7 +106,12 @@ class Batches:
         return [Visit(epoch, example, frames) for epoch, example in visited]
 
     def batch(self, visits: Sequence[Visit], device: Any) -> Batch:
-        """Return examples of one pass, or of a part of it, on a device."""
+        """Return examples of one pass, or of a part of it, on a device.
+
+        Args:
+            visits: whose crops are equally long, as those of one of the `passes` are.
+            device: as PyTorch has it.
+        """
         draws = [self._draw(visit) for visit in visits]
         return assemble(draws, [self.examples[visit.example] for visit in visits], self._trainee, self._cache, device)
 
@@ -169,7 +174,15 @@ def draw(
 def assemble(
     draws: Sequence[Draw], examples: Sequence[Example], trainee: Trainee, cache: LatentCache, device: Any
 ) -> Batch:
-    """Assemble visits of one length into a batch on a device."""
+    """Assemble visits of one length into a batch on a device.
+
+    Args:
+        draws: one a visit, with latents of one shape.
+        examples: those visited, in the same order.
+        trainee: joins the conditions.
+        cache: holds the conditions.
+        device: as PyTorch has it.
+    """
     import torch
 
     condition = trainee.joined([cache.condition(example) for example in examples])

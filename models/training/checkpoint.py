@@ -45,6 +45,12 @@ def path_of(folder: Path, step: int) -> Path:
 def write(folder: Path, step: int, tables: Tables, state: Mapping[str, Any]) -> Path:
     """Write ``folder/step-…`` under a temporary name, flush it to the disk and rename it; return its path.
 
+    Args:
+        folder: of the checkpoints; made where it is missing.
+        step: optimizer steps that are done.
+        tables: tensors by name, by the name of the file that holds them.
+        state: everything else, as JSON can hold it.
+
     Raises:
         MissingError: the disk is full; nothing that existed is changed.
     """
@@ -116,7 +122,12 @@ def checkpoints(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path, keep: int) -> None:
-    """Remove all but the last so many checkpoints, and incomplete ones of killed processes."""
+    """Remove all but the last so many checkpoints, and incomplete ones of killed processes.
+
+    Args:
+        folder: of the checkpoints.
+        keep: how many stay, ≥ 0.
+    """
     old = sorted(checkpoints(folder))[:-keep] if keep else list(checkpoints(folder))
     for path in [*old, *folder.glob(".step-*.part")]:
         shutil.rmtree(path, ignore_errors=True)

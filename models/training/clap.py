@@ -62,7 +62,7 @@ class ClapConditioner:
         return torch.nn.functional.normalize(total, dim=-1).cpu()
 
     def embed_text(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Embed a text, of unit length, shape (1, dimension)."""
+        """Embed a text, given as the ids of its tokens: of unit length, shape (1, dimension)."""
         ids = torch.tensor([list(tokens)], device=self._network.device)
         with torch.no_grad():
             return _unit(self._network.get_text_features(ids, torch.ones_like(ids))).cpu()

@@ -264,5 +264,13 @@ def load_train_config(path: StrPath) -> TrainConfig:
 
 
 def parse_train_config(content: dict[str, Any], source: str = "configuration") -> TrainConfig:
-    """Check a mapping as `load_train_config` does."""
+    """Check a mapping as `load_train_config` does.
+
+    Args:
+        content: as read from YAML.
+        source: where it comes from, for messages.
+
+    Raises:
+        UsageError: an unknown or impossible setting.
+    """
     return parse_settings(TrainConfig, content, source)

@@ -71,7 +71,8 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
 
 
 def with_shuffled_captions(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
-    """Return the same music, each example with the caption of another one drawn at random, every caption once."""
+    """Return the same music with the captions in another order, drawn at random: every caption once, some perhaps with
+    their own example."""
     order = generator(seed, "shuffled captions").permutation(len(examples))
     return tuple(
         replace(example, caption=examples[other].caption)

@@ -102,7 +102,12 @@ def _lora_fields(config: TrainConfig) -> dict[str, Any]:
 
 
 def judged_on(dataset: Dataset, examples: Sequence[Example]) -> ScoredOn:
-    """Return the captions of held-out music that a checkpoint is chosen by, in the card's form."""
+    """Return the captions of held-out music that a checkpoint is chosen by, in the card's form.
+
+    Args:
+        dataset: the dataset.
+        examples: those of it that the validation uses.
+    """
     texts = {example.id: text_hash(example.caption) for example in examples}
     return ScoredOn(dataset.name, dataset.fingerprint, "", "validation loss", texts)
 

@@ -38,7 +38,12 @@ class Ema:
         self.updates += 1
 
     def restore(self, average: Mapping[str, torch.Tensor], updates: int) -> None:
-        """Continue from saved averages."""
+        """Continue from saved averages.
+
+        Args:
+            average: as the attribute: by name, a tensor for each weight.
+            updates: number of updates that it is the result of.
+        """
         for name, value in average.items():
             self.average[name].copy_(value)
         self.updates = updates

@@ -145,12 +145,17 @@ def _about(named: Sequence[Named], numbered: Mapping[str, str]) -> dict[str, Any
 
 
 def skip(id: str, why: str) -> Skipped:
-    """Return a `Skipped` that can be printed, whatever bytes a file name holds."""
+    """Return a `Skipped` that can be printed, whatever bytes a file name holds.
+
+    Args:
+        id: of the example.
+        why: the reason, in words.
+    """
     return Skipped(" ".join(id.split()).encode(errors="replace").decode(), " ".join(why.split()))
 
 
 def text_problem(text: str, what: str) -> str | None:
-    """Return why a text cannot be stored as UTF-8, or None if it can."""
+    """Return why a text cannot be stored as UTF-8, or None if it can; ``what`` is the word for it in the answer."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -192,6 +197,10 @@ def file_problem(path: Path, home: Path) -> str | None:
 
 def relative(file: str, place: str) -> str:
     """Return a path that a dataset names as a path inside its folder with forward slashes.
+
+    Args:
+        file: the path, as any system writes it.
+        place: where it is named, for the message.
 
     Raises:
         DataError: it is absolute, or leads out of the folder.

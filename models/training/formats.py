@@ -50,6 +50,9 @@ _CAPTIONS_HELP = (
 def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     """Read what a dataset of files lists, without decoding any audio or running any code.
 
+    Returns:
+        Its format, detected if the configuration does not name one, and the examples.
+
     Raises:
         UsageError: there is no such path, or the format is not read from it.
         DataError: a mistake in a table, or a format that cannot be detected.

@@ -37,7 +37,12 @@ class History:
     _bar: float = float("inf")  # the loss that the next validation has to beat by min_delta
 
     def add(self, judgement: ValidationLosses, min_delta: float) -> bool:
-        """Add a validation; return whether it is the best of what was trained, however good the base itself may be."""
+        """Add a validation; return whether it is the best of what was trained, however good the base itself may be.
+
+        Args:
+            judgement: of the weights as they are now.
+            min_delta: a loss that is not lower by more than this counts as `stale`, ≥ 0.
+        """
         best = min((j.loss for j in self.judgements if j.step), default=float("inf"))
         self.judgements.append(judgement)
         if judgement.loss < self._bar - min_delta:
@@ -78,7 +83,12 @@ class History:
 
     @classmethod
     def from_json(cls, step: int, content: Mapping[str, Any]) -> History:
-        """Restore the history from a checkpoint of this step."""
+        """Restore the history from a checkpoint of this step.
+
+        Args:
+            step: optimizer steps that are done.
+            content: as `as_json` returned it.
+        """
         known = content.get("scored_on")
         return cls(
             step=step,

@@ -46,10 +46,15 @@ class LatentCache:
     def build(cls, trainee: Trainee, dataset: Dataset, folder: Path, progress: Progress | None = None) -> LatentCache:
         """Compute what is missing in the folder; what an interrupted build has written is kept and reused.
 
+        Args:
+            trainee: with its encoders, on the device that computes.
+            dataset: whose examples are encoded, each sound once.
+            folder: made where it is missing; may hold latents of other checkpoints and datasets.
+            progress: told of each sound and each caption.
+
         Raises:
             UsageError: the folder cannot be written to, or the disk is full.
-            DataError: a file cannot be read, or has changed since the dataset was read; or latents are not
-                finite.
+            DataError: a file cannot be read, or has changed since the dataset was read; or latents are not finite.
             MissingError: a file does not fit into memory.
         """
         progress = progress or Silent()

@@ -17,6 +17,10 @@ def window_length(rate: int, hop: int) -> int:
 
     That is the largest power of two within 64 ms, or, where hops are long, the first that holds three of them, so that
     no sample lies only at the edges of windows.
+
+    Args:
+        rate: in Hz.
+        hop: samples from one frame to the next.
     """
     return max(1 << (max(1, rate * 64 // 1000).bit_length() - 1), 1 << (3 * hop - 1).bit_length())
 
@@ -46,5 +50,11 @@ def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def mel_matrix(rate: int, window: int, bands: int) -> torch.Tensor:
-    """Return the weights of each frequency in each band, shape (bands, window / 2 + 1)."""
+    """Return the weights of each frequency in each band, shape (bands, window / 2 + 1).
+
+    Args:
+        rate: in Hz.
+        window: samples in a window.
+        bands: number of mel bands.
+    """
     return torch.from_numpy(mel_filters(rate, window, bands).copy())

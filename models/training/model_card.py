@@ -65,7 +65,12 @@ def page(card: Card) -> str:
 
 
 def run_entry(card: Card, folder: str) -> str:
-    """Return the lines that name the result in the configuration of a run, beside its base, as YAML."""
+    """Return the lines that name the result in the configuration of a run, beside its base, as YAML.
+
+    Args:
+        card: of the training.
+        folder: of the result, as the run is to name it.
+    """
     base = {"checkpoint": card.base["checkpoint"]}
     if "revision" in card.base:
         base["revision"] = card.base["revision"]

@@ -80,22 +80,34 @@ def shifted_time(time: float, frames: int) -> float:
 
 
 def noised(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """Compute x = αz + σε, shape (batch, …)."""
+    """Compute x = αz + σε, shape (batch, …).
+
+    Args:
+        latents: z, shape (batch, …).
+        noise: ε, same shape.
+        level: α and σ, each of shape (batch,).
+    """
     return _wide(level.alpha, latents) * latents + _wide(level.sigma, latents) * noise
 
 
 def velocity(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """Compute v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
+    """Compute v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022.
+
+    Shapes are those of `noised`.
+    """
     return _wide(level.alpha, latents) * noise - _wide(level.sigma, latents) * latents
 
 
 def flow(latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Compute v = ε − z, along the straight path, which a network of rectified flow learns; z = x − t · v."""
+    """Compute v = ε − z, along the straight path, which a network of rectified flow learns; z = x − t · v.
+
+    Shapes are those of `noised`.
+    """
     return noise - latents
 
 
 def squared_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Compute the mean squared error of each example in float32, shape (batch,)."""
+    """Compute the mean squared error of each example of two tensors (batch, …), in float32, shape (batch,)."""
     return (predicted.float() - target.float()).square().flatten(1).mean(dim=1)
 
 

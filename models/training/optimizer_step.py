@@ -204,7 +204,7 @@ class Optimization:
         }
 
     def restore(self, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
+        """Continue from a saved state: tensors and values that `state` returned."""
         keys = ("step", "exp_avg", "exp_avg_sq")
         saved = {
             number: {key: tensors[f"{name}.{key}"] for key in keys}

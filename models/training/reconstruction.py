@@ -40,7 +40,11 @@ class Codec(ABC):
 
     @abstractmethod
     def through(self, samples: torch.Tensor) -> torch.Tensor:
-        """Encode and decode, shape (channels, frames); the end may differ by less than a latent frame."""
+        """Encode and decode, shape (channels, frames); the end may differ by less than a latent frame.
+
+        Args:
+            samples: at the codec's rate and with its channels, on its device.
+        """
 
 
 class Oobleck(Codec):
@@ -231,7 +235,13 @@ def open_codec(checkpoint: str, revision: str | None, device: str | None) -> Cod
 
 
 def through(clip: Audio, codec: Codec, device: str | None) -> Audio:
-    """Reconstruct a clip with an autoencoder, at its rate and channels and with the clip's length."""
+    """Reconstruct a clip with an autoencoder, at its rate and channels and with the clip's length.
+
+    Args:
+        clip: of any rate and number of channels.
+        codec: the autoencoder.
+        device: that it was opened on.
+    """
     import torch
 
     from models.training.waveform import fitted

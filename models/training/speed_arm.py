@@ -68,7 +68,11 @@ class Timing:
 
 
 def arm_config(config: TrainConfig, method: Method) -> TrainConfig:
-    """Return the configuration of one arm: everything but the method is the same for both."""
+    """Return the configuration of one arm.
+
+    Both are the same but for the method and for averaged weights, which only full fine-tuning keeps. The learning rate
+    is nearly 0, and a step is one pass.
+    """
     still = config.optimizer.model_copy(update={"lr": _STILL})
     ema = config.ema if method == "full" else None
     return config.model_copy(update={"method": method, "optimizer": still, "accumulation": 1, "ema": ema})
@@ -131,7 +135,12 @@ class Arm:
         return str(self._device)
 
     def timed(self, batch: int, steps: int) -> Timing | None:
-        """Do so many steps with passes of so many examples; return None if they do not fit into memory."""
+        """Do so many steps with passes of so many examples; return None if they do not fit into memory.
+
+        Args:
+            batch: examples in a pass, ≥ 1.
+            steps: those that are timed, ≥ 1; after a change of ``batch``, `WARM_UP` others come first.
+        """
         self._wake()
         try:
             if self._optimization is None or batch != self._optimization.share:

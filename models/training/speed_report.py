@@ -50,7 +50,7 @@ def report(comparison: SpeedComparison) -> dict[str, Any]:
 
 
 def table(comparison: SpeedComparison, layout: Layout | None = None) -> str:
-    """Render the comparison for a terminal, a pipe or a text file."""
+    """Render the comparison for a terminal, a pipe or a text file; by default for one without a limit of width."""
     told = report(comparison)
     arms, ratios = told["arms"], told["ratios"]
     limit = comparison.limit

@@ -83,7 +83,13 @@ class Trainer:
         return self.history.step >= self.total or self.history.exhausted(self.config.validation.patience)
 
     def run(self) -> None:
-        """Do all remaining steps."""
+        """Do all remaining steps.
+
+        Raises:
+            UsageError: the last checkpoint is of another training, or a loss is not finite.
+            MissingError: not even single examples fit into memory, or the disk is full.
+            KeyboardInterrupt: after SIGINT or SIGTERM, once the current step is done and saved.
+        """
         self.restore()
         self.progress.begin("training", self.total, self.history.step)
         self.network.train()

@@ -72,7 +72,12 @@ class Validation:
 
     def judge(self, network: Any, step: int) -> ValidationLosses:
         """Compute the losses of a network, which stays unchanged. With several processes, all take part and get the
-        same."""
+        same.
+
+        Args:
+            network: the trainee's, or a wrapper of it.
+            step: optimizer steps that are done, for the record.
+        """
         import torch
         from accelerate.utils import gather_object
 

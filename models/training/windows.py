@@ -14,6 +14,10 @@ from models.windows import windows
 def check_channels(mean: torch.Tensor, taken: int) -> None:
     """Refuse latents, shape (channels, frames, …), that the network does not take.
 
+    Args:
+        mean: of the posterior.
+        taken: channels that the network takes.
+
     Raises:
         UsageError: autoencoder and network do not match.
     """

@@ -111,6 +111,11 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
     """Give every requested instrument a part, and fill the remaining ones from a band of the style that resembles it.
 
     Players that can do everything (a pianist, a guitarist) play every part themselves if they are to play alone.
+
+    Args:
+        scoring: who is requested.
+        ensembles: the style's bands, at least one.
+        chance: generator of the choices.
     """
     resemblance = [sum(program in _players(ensemble) for program in scoring.programs) for ensemble in ensembles]
     strangers = [sum(program not in scoring.programs for program in _players(ensemble)) for ensemble in ensembles]

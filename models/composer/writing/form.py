@@ -66,7 +66,13 @@ def chord_at(harmony: Sequence[Span], start: float) -> Span:
 
 
 def spell(progression: str, key: Key, beats: int) -> tuple[Span, ...]:
-    """Spell ``"I | vi IV | V7"`` as the chords of its bars; several chords share a bar evenly, on whole quarters."""
+    """Spell ``"I | vi IV | V7"`` as the chords of its bars; several chords share a bar evenly, on whole quarters.
+
+    Args:
+        progression: roman numerals as `models.composer.writing.theory.chord` reads them, bars divided by ``|``.
+        key: the key.
+        beats: quarters in a bar.
+    """
     spans = []
     for number, bar in enumerate(progression.split("|")):
         figures = bar.split()

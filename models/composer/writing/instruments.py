@@ -138,7 +138,12 @@ class Scoring(NamedTuple):
 
 
 def read_scoring(text: str, style: str) -> Scoring:
-    """Parse the instruments that a text names, as the style interprets the words."""
+    """Parse the instruments that a text names, as the style interprets the words.
+
+    Args:
+        text: a prompt's, in any case.
+        style: one of `models.composer.writing.prompt_parser.STYLES`.
+    """
     text = text.lower()
     unwanted = " ; ".join(_WITHOUT.findall(text))
     text = _WITHOUT.sub(" ", text)

@@ -27,7 +27,7 @@ def played(start: float, length: float, pitch: int, velocity: float, program: in
 def tune(
     tones: Sequence[Tone], section: Section, program: int, velocity: float, *, octaves: int = 0, touch: float = 0.95
 ) -> list[Note]:
-    """Play a melody with the swell of its four-bar phrases; ``touch`` is the share of its length that a note sounds."""
+    """Play a melody with the swell of its four-bar phrases, ``octaves`` above where it is written."""
     phrase = 4.0 * section.beats
     return [
         played(
@@ -42,7 +42,8 @@ def tune(
 
 
 def below(section: Section, low: int, *, unison: bool = False) -> list[Tone]:
-    """Write a second voice below the melody: thirds and sixths, chord tones on beats; or an octave that fits."""
+    """Write a second voice below the melody, no lower than ``low``: thirds and sixths, chord tones on beats; or an
+    octave that fits."""
     voice = []
     for tone in section.melody:
         pitch = tone.pitch
@@ -114,7 +115,7 @@ def held(section: Section, program: int, velocity: float, low: int = 55, high: i
 def comped(
     section: Section, program: int, patterns: Sequence[str], velocity: float, low: int, high: int, touch: float = 0.9
 ) -> list[Note]:
-    """Play chords in the rhythm of one-bar patterns, taken in turn."""
+    """Play chords in the rhythm of one-bar patterns (`models.composer.writing.rhythm`), taken in turn."""
     chords = dict(zip(section.harmony, voicings(section.harmony, low, high), strict=True))
     notes = []
     for bar in range(section.bars):
@@ -177,9 +178,10 @@ def bass_line(
 def drummed(
     section: Section, kit: int, groove: Mapping[int, Sequence[str]], velocity: float, levels: Mapping[int, int]
 ) -> list[Note]:
-    """Play percussion: for each General MIDI percussion key its one-bar patterns, taken in turn.
+    """Play percussion: for each General MIDI percussion key its one-bar patterns (`models.composer.writing.rhythm`),
+    taken in turn.
 
-    ``levels`` raises or lowers the velocity of single instruments.
+    ``levels`` raises or lowers the velocity of single instruments, by their key.
     """
     notes = []
     for bar in range(section.bars):
@@ -191,7 +193,10 @@ def drummed(
 
 
 def inner(section: Section, program: int, number: int, velocity: float) -> list[Note]:
-    """Play an instrument without a part of its own: timpani at the phrases' corners, else an inner voice."""
+    """Play an instrument without a part of its own: timpani at the phrases' corners, else an inner voice.
+
+    ``number`` counts these instruments from 0, so that each gets a voice of its own.
+    """
     if program == 47:
         return _timpani(section, velocity)
     low_brass = program in (42, 57, 58, 70)
@@ -216,7 +221,8 @@ def _timpani(section: Section, velocity: float) -> list[Note]:
 
 
 def between(section: Section, start: float, low: int, high: int) -> int:
-    """Return the scale tone nearest to halfway between two pitches, at a moment's chord."""
+    """Return the scale tone nearest to halfway between two pitches, at the chord that sounds ``start`` quarters into
+    the section."""
     tones = chord_scale(section.key, chord_at(section.harmony, start).chord)
     middle = (low + high) / 2
     return min(ladder(tones, min(low, high), max(low, high)), key=lambda pitch: (abs(pitch - middle), pitch))

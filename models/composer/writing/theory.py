@@ -18,7 +18,11 @@ class Key(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Key:
-        """Parse ``F# minor`` and similar names."""
+        """Parse ``F# minor`` and similar names.
+
+        Raises:
+            ValueError: it does not consist of two words.
+        """
         tonic, mode = name.split()
         return cls(tonic, mode)
 
@@ -35,14 +39,17 @@ class Chord(NamedTuple):
 
     @property
     def root(self) -> int:
+        """Pitch class of the root."""
         return self.tones[0]
 
     @property
     def third(self) -> int:
+        """Pitch class of the third."""
         return self.tones[1]
 
     @property
     def seventh(self) -> int | None:
+        """Pitch class of the seventh; None in a triad."""
         return self.tones[3] if len(self.tones) > 3 else None
 
 

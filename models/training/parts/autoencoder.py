@@ -18,10 +18,15 @@ SETTINGS = LoopSettings("autoencoder", steps=3200, lr=1e-3, betas=(0.9, 0.99))
 
 
 def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
-    """Compute the losses of an autoencoder on one batch: L1, half L2, and KL of the latents to a normal distribution.
+    """Return the step that computes an autoencoder's losses: L1, half L2, and the latents' KL to a normal distribution.
 
     Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", CVPR 2022, without their adversary.
     The KL term is a mean over latents, not a sum.
+
+    Args:
+        clips: what batches are drawn from.
+        hop: samples from one frame of a spectrogram to the next.
+        bands: of a spectrogram.
     """
     frames = round(SECONDS * clips.rate / hop) * hop
 
@@ -39,20 +44,33 @@ def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
 
 
 def whole_latents(samples: int, hop: int, network: Any) -> int:
-    """Return a number of samples, rounded down to whole frames of the latents."""
+    """Return a number of samples, rounded down to whole frames of the latents.
+
+    Args:
+        samples: any number.
+        hop: samples from one frame of a spectrogram to the next.
+        network: the autoencoder.
+    """
     place = _place(hop, network)
     return samples // place * place
 
 
 def given_back(network: Any, spectra: torch.Tensor) -> torch.Tensor:
-    """Decode the means of the latents of spectrograms, shape (batch, frames, bands)."""
+    """Encode spectrograms, shape (batch, frames, bands), and decode the means of their latents: float32, same shape."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         answer: torch.Tensor = network.decode(network.encode(spectra[:, None]).latent_dist.mean).sample
     return answer.float()[:, 0]
 
 
 def latent_spread(network: Any, clips: Clips, hop: int, bands: int) -> float:
-    """Return the standard deviation, about 0, of the latents of all clips; ``scaling_factor`` is its reciprocal."""
+    """Return the standard deviation, about 0, of the latents of all clips; ``scaling_factor`` is its reciprocal.
+
+    Args:
+        network: the autoencoder.
+        clips: the music.
+        hop: samples from one frame of a spectrogram to the next.
+        bands: of a spectrogram.
+    """
     with torch.inference_mode():
         squares = [
             network.encode(spectrograms(wave[None], clips.rate, hop, bands)[:, None]).latent_dist.mean.square().mean()

@@ -47,7 +47,8 @@ class Clips:
             yield torch.from_numpy(clip[: len(clip) // multiple * multiple] / np.float32(32767))
 
     def waveforms(self, count: int, frames: int, chance: np.random.Generator) -> torch.Tensor:
-        """Return excerpts of as many clips, shape (count, frames), in [-1, 1]."""
+        """Return excerpts, shape (count, frames), in [-1, 1], each of a clip drawn at random; a shorter clip ends in
+        zeros."""
         drawn = []
         for number in chance.integers(len(self._clips), size=count):
             clip = self._clips[number]
@@ -60,5 +61,10 @@ class Clips:
 
 
 def spectrograms(waveforms: torch.Tensor, rate: int, hop: int, bands: int) -> torch.Tensor:
-    """Compute log-mel spectrograms, shape (batch, frames, bands), as `models.training.mel.log_mel` gives them."""
+    """Compute log-mel spectrograms, shape (batch, frames, bands), as `models.training.mel.log_mel` gives them.
+
+    Args:
+        waveforms: shape (batch, samples), on the CPU.
+        rate, hop, bands: as for `models.training.mel.log_mel`.
+    """
     return torch.stack([log_mel(wave.numpy(), rate, hop, bands) for wave in waveforms])

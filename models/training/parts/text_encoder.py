@@ -55,7 +55,8 @@ class TextTraining(torch.nn.Module):
 
 
 def text_step(tokenizer: Any, draw: Callable[[np.random.Generator], Described]) -> Step:
-    """Compute the losses of a text encoder on one batch of things that are described twice.
+    """Return the step that computes a text encoder's losses on things that are described twice; it trains a
+    `TextTraining`.
 
     ``contrast``: of all texts in the batch, the other one of the same thing is to be the nearest (Oord, Li and Vinyals,
     "Representation Learning with Contrastive Predictive Coding", 2018, both ways as in CLIP). ``classes``, ``amounts``:

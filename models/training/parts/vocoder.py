@@ -22,7 +22,7 @@ SETTINGS = LoopSettings("vocoder", steps=9000, lr=1.5e-3, betas=(0.8, 0.99))
 
 
 def vocoder_step(clips: Clips, hop: int, bands: int, autoencoder: Any = None) -> Step:
-    """Compute the losses of a vocoder on one batch of spectrograms.
+    """Return the step that computes a vocoder's losses on spectrograms.
 
     ``convergence`` and ``magnitude`` are those of Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020, over five
     windows; ``mel`` is the L1 distance of log-mel spectrograms of Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020;
