@@ -53,8 +53,12 @@ def parse_change(text: str) -> tuple[str, Any]:
 def parse_value(text: str, place: str) -> Any:
     """Parse a value as YAML, and also ``1e-4`` as a number, as only YAML 1.2 does.
 
+    Args:
+        text: the value.
+        place: where it is given, for the message.
+
     Raises:
-        UsageError: it is not YAML; ``place`` names it in the message.
+        UsageError: it is not YAML.
     """
     if _EXPONENT.fullmatch(text.strip()):
         return float(text)
@@ -66,6 +70,10 @@ def parse_value(text: str, place: str) -> Any:
 
 def values_at(content: Any, path: str) -> dict[str, Any]:
     """Return the values at a path, by paths without ``*``; empty if the path does not exist.
+
+    Args:
+        content: as read from YAML.
+        path: keys and positions, separated by dots; ``*`` means all of a level.
 
     >>> values_at({"seeds": [3, 5]}, "seeds.*")
     {'seeds.0': 3, 'seeds.1': 5}

@@ -99,6 +99,10 @@ def parse_suite(text: str) -> str | dict[str, Any]:
 def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
     """Return the name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
 
+    Args:
+        text: the option's value.
+        option: the option, for messages.
+
     Raises:
         UsageError: it has another form.
 

@@ -55,6 +55,10 @@ def refuse_programs(place: Path, metrics: Iterable[MetricConfig]) -> None:
 
     Of a metric that the caller named, too: unlike a plugin file's, its name does not say what it runs.
 
+    Args:
+        place: the configuration, for the message.
+        metrics: those that would be used.
+
     Raises:
         UsageError: one does.
     """

@@ -179,6 +179,7 @@ class ExecutorConfig(Settings):
 
     @property
     def worker_count(self) -> int:
+        """Number of worker processes, by default one for each usable core; 0 works in the calling process."""
         return usable_cores() if self.workers is None else self.workers
 
 
@@ -303,6 +304,10 @@ def load_config(path: StrPath) -> RunConfig:
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:
     """Validate a mapping as `load_config` does.
+
+    Args:
+        content: as read from YAML.
+        source: where it comes from, for messages.
 
     Raises:
         UsageError: as for `load_config`.
