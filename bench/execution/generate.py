@@ -22,7 +22,15 @@ def generate(
 ) -> list[str]:
     """Make missing clips, and return missing dependencies by model.
 
-    ``config`` has the number of retries, and how many clips of a model may fail before the rest is skipped.
+    Args:
+        store: the run, open for writing.
+        plan: its clips.
+        executor: makes them.
+        progress: receives the progress.
+        config: number of retries, and how many clips of a model may fail before the rest is skipped.
+
+    Returns:
+        A line for each model that could not run here; empty if all could.
 
     Raises:
         UsageError: the disk is full, or a model cannot be used; clips made so far are stored.

@@ -109,7 +109,12 @@ class Attempts(Generic[Result]):
             yield from self._taken()
 
     def give_up(self, cause: str, why: str) -> None:
-        """Skip all further tasks of a cause for this reason, unless it has one already."""
+        """Skip all further tasks of a cause for this reason, unless it has one already.
+
+        Args:
+            cause: one of `Divisible.causes`.
+            why: the reason, as the rest of a sentence that begins with the cause and "is".
+        """
         if cause not in self.missing and not self._records[cause].given_up:
             self._records[cause].given_up = why
             self._progress.note(f"{cause} is {why}")

@@ -128,7 +128,11 @@ def _together(
 
 
 def in_batches(tasks: Sequence[ScoreTask]) -> tuple[list[ScoreTask], list[ScoreBatch]]:
-    """Split tasks into those of one clip, and batches for metrics that accept several clips."""
+    """Split tasks into those of one clip, and batches for metrics that accept several clips.
+
+    Returns:
+        Tasks of one clip, then batches. A clip with metrics and embedders of both kinds is in both.
+    """
     alone: list[ScoreTask] = []
     shared: list[ScoreTask] = []
     for task in tasks:

@@ -184,7 +184,10 @@ class ScoreTask:
 
 
 def music_of(metric: PlannedMetric, state: WorkerState) -> References:
-    """Return a function that gives the music that a metric declares, loaded once per worker."""
+    """Return a function that gives the music that a metric declares, loaded once per worker.
+
+    The function raises UsageError if it is asked for music that the metric does not declare.
+    """
 
     def reference(use: ReferenceUse, ref: EmbedderRef) -> Reference:
         if metric.against is None or (use, ref.share_name) != (metric.reference, metric.embedders[0].ref.share_name):

@@ -128,7 +128,13 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
 
 
 def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject: str, folder: Path | None) -> str:
-    """Return the rest of the sentence that begins with "the worker was killed by", for a signal that left a stack."""
+    """Return the rest of the sentence that begins with "the worker was killed by", for a signal that left a stack.
+
+    Args:
+        name: of the signal, such as ``SIGSEGV``.
+        frames: at least one, as `crashed_stack` gives them.
+        dump, doing, subject, folder: as for `explain_death`.
+    """
     frame = culprit(frames)
     assert frame is not None
     seen = f"{name} in {frame} while {doing}"

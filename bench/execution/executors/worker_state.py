@@ -155,6 +155,7 @@ class WorkerState:
         return self.references[planned.fingerprint]
 
     def release(self) -> None:
+        """Close the model, if one is loaded."""
         if self.model is not None:
             self.model.close()
             self.model = None
