@@ -107,7 +107,12 @@ class Rates:
 
 
 def keep_rates(store: Store, plan: Plan) -> None:
-    """Store measured rates of a run in the user's cache folder, for plans of later runs."""
+    """Store measured rates of a run in the user's cache folder, for plans of later runs.
+
+    Args:
+        store: the run.
+        plan: says which models and metrics the rates are of, and for which duration.
+    """
     kept = UserCache("rates", _MOST_BYTES)
     made, scored = store.seconds_per_clip(), store.seconds_per_score()
     measured = {model.fingerprint: made.get(model.label) for model in plan.models}

@@ -129,11 +129,12 @@ def rescore(
         progress: receives the progress.
         force: recompute existing scores.
         plugin_files: whether plugin files in the run's own configuration may run.
-        metrics: names of metrics to use instead of the configuration's, with its parameters for them.
+        metrics: names of metrics to use instead of the configuration's, with its parameters for them; not with
+            ``config``.
 
     Raises:
         UsageError: there is no run in the folder, or it is in use; or its configuration is lost, or names plugin files
-            that may not be run.
+            that may not be run; or both ``config`` and ``metrics`` are given.
         MissingError: a metric needs a missing package or file; the others are computed first.
     """
     folder = Path(folder)
@@ -170,6 +171,10 @@ def planned_run(
 ) -> tuple[Plan, dict[str, str], Sequence[tuple[PlannedClip, int]]]:
     """Return the arguments of `bench.storage.store.Store.adopt`: a plan, facts, and for a shard the whole plan.
 
+    Args:
+        settings: the configuration of the run.
+        shard: the part that is planned; None for all of it.
+
     Raises:
         UsageError, DataError: as `bench.planning.plan.make_plan`.
     """
@@ -192,6 +197,7 @@ def forget_crashes(store: Store) -> None:
 
 
 def about_plan(plan: Plan) -> dict[str, str]:
+    """Return the facts that a run stores about a plan: suite, duration in seconds, version of tunebench."""
     from importlib.metadata import version
 
     return {
