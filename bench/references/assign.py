@@ -68,7 +68,10 @@ def with_references(
 def with_known_references(
     metrics: Sequence[PlannedMetric], music: Music, prompts: Sequence[Prompt], kept_in: Path, view: View
 ) -> list[PlannedMetric]:
-    """Return metrics as `with_references` does, without embedding; metrics that would need it keep no reference."""
+    """Return metrics as `with_references` does, without embedding; metrics that would need it keep no reference.
+
+    Arguments and errors are those of `with_references`.
+    """
     found = []
     for metric in metrics:
         try:
@@ -96,6 +99,11 @@ def _find(
 
 def check_music(music: Music, metrics: Sequence[PlannedMetric], prompts: Sequence[Prompt]) -> str:
     """Check that there is music for all metrics to compare with, before clips are made.
+
+    Args:
+        music: the music to compare with.
+        metrics: of clips and of sets.
+        prompts: those of the run.
 
     Returns:
         A message about prompts without a recording; empty if all have one.

@@ -86,6 +86,7 @@ class ReferenceWriter:
 
     @property
     def windows(self) -> int:
+        """Number of windows so far."""
         return self.moments.n if self.moments else 0
 
     def add(self, id: str, content: str, genre: str | None, vectors: Vectors, prompt: str | None = None) -> None:
@@ -125,7 +126,8 @@ class ReferenceWriter:
             about: JSON values to store with it: licence, provenance, synthetic.
 
         Raises:
-            DataError: fewer than two windows.
+            DataError: fewer than two windows, or none if ``about`` has pairs.
+            UsageError: it cannot be written.
         """
         least = 1 if about.get("pairs") else 2  # pairs are compared one by one, without a covariance
         if self.moments is None or self.moments.n < least:
@@ -150,6 +152,12 @@ def write_tensors(
     path: Path, small: Tensors, about: Mapping[str, Any], windows: tuple[Any, tuple[int, int]] | None = None
 ) -> None:
     """Write a safetensors file: small tensors from memory, then ``embeddings`` from a file of float32.
+
+    Args:
+        path: the file to write; it is written whole or not at all.
+        small: tensors by name, of float64, float32 or int64.
+        about: JSON values for its metadata.
+        windows: an open file of little-endian float32, and its shape (windows, dimension); None for no embeddings.
 
     Raises:
         UsageError: it cannot be written.
@@ -179,6 +187,9 @@ def write_tensors(
 
 def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Map a reference file into memory and return its tensors and its metadata.
+
+    Returns:
+        Tensors by name, which must not be written to, and the JSON values stored with them; see the module.
 
     Raises:
         UsageError: there is no such file.
@@ -222,6 +233,12 @@ def content_fingerprint(
     tensors: Tensors, embedder: str, genres: Mapping[int, str], prompts: Mapping[int, str] | None = None
 ) -> str:
     """Return SHA-256 of all that scores depend on: numbers, embedder, genres and prompts, but not name or licence.
+
+    Args:
+        tensors: by name.
+        embedder: what stands for the embedder, such as its fingerprint.
+        genres: by the number of the recording, if known.
+        prompts: texts by the number of the recording that was made from one.
 
     Raises:
         DataError: a number is not finite.

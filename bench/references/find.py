@@ -76,6 +76,10 @@ def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
 
     For a folder of audio, which is embedded when needed, check that it contains audio.
 
+    Args:
+        name: as for `find_reference`.
+        metrics: those that do not compare with a set of recordings are ignored.
+
     Raises:
         UsageError, DataError: as `find_reference`, or there is no audio in the folder.
     """
@@ -168,8 +172,12 @@ def _readable(places: Iterable[str | Path]) -> Iterator[Path]:
 def of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
     """Return the reference in a file.
 
+    Args:
+        path: the file.
+        embedder: that must have made it.
+
     Raises:
-        UsageError: it was made by another embedder.
+        UsageError: there is no such file, or it was made by another embedder.
         DataError: it is damaged.
     """
     reference = load_reference(path)

@@ -27,6 +27,10 @@ AnyFrontEnd = str | Mapping[str, Any]
 def with_front_end(ref: EmbedderRef, name: AnyFrontEnd) -> EmbedderRef:
     """Return the embedder with a front end by name or settings; ``tunebench`` means its own.
 
+    Args:
+        ref: the embedder, without a front end or with the same one.
+        name: the front end.
+
     Raises:
         UsageError: the embedder has no such front end, or ``ref`` names another.
     """

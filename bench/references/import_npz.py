@@ -75,9 +75,13 @@ def import_statistics(
         name: name in tables; by default that of the file.
         options: information about them.
 
+    Returns:
+        The number given in ``options``; without one, the least number that a covariance of that rank can come from.
+
     Raises:
         UsageError: an unknown model or embedder, another extension, or no front end is given.
-        DataError: not an ``.npz`` file, or the arrays are not a mean and a covariance of that embedder's dimension.
+        DataError: not an ``.npz`` file, fewer than two windows, or the arrays are not a mean and a covariance of that
+            embedder's dimension.
     """
     source, file = Path(source), reference_path(path)
     options = options or ImportOptions()
@@ -115,18 +119,18 @@ def import_embeddings(
     """Write embeddings of recordings as a reference file.
 
     Args:
-        source: a folder of ``.npy`` files, one per recording, which make a reference like one built here. For a
-            single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is unknown
-            which windows belong to one recording: mean and covariance are stored, which FAD needs, but not the windows,
-            which KAD needs. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
+        source: a folder of ``.npy`` files, one per recording, which make a reference like one built here. For a single
+            ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is unknown which
+            windows belong to one recording: mean and covariance are stored, which FAD needs, but not the windows, which
+            KAD needs. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
         ref: their embedder, or its name.
         path: the file to write, ``*.safetensors``.
         name: name in tables; by default that of the file.
-        options: information about them.
+        options: information about them; neither ``model`` nor ``windows``, which are for statistics.
 
     Raises:
         UsageError: no such file, an unknown embedder, another extension, or no front end is given.
-        DataError: the arrays are not embeddings of that embedder's dimension.
+        DataError: fewer than two windows, or the arrays are not finite embeddings of that embedder's dimension.
     """
     source, file, options = Path(source), reference_path(path), options or ImportOptions()
     if options.model is not None or options.windows is not None:

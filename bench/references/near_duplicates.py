@@ -157,7 +157,11 @@ def bits(numbers: Fingerprint) -> npt.NDArray[np.int64]:
 def near_duplicates(
     queries: Iterable[Sequence[Fingerprint]], known: Sequence[Sequence[Fingerprint]]
 ) -> Iterator[Duplicate]:
-    """Yield every pair of a query and a known recording that share a stretch, in the order of the queries."""
+    """Yield every pair of a query and a known recording that share a stretch, in the order of the queries.
+
+    Args:
+        queries, known: the fingerprints of each recording, as for `FingerprintIndex`.
+    """
     index = FingerprintIndex(known)
     for place, query in enumerate(queries):
         for other, found in index.find(query):
