@@ -119,6 +119,9 @@ def decide(
         scratch: an empty folder for the runs of accepted ones.
         options: options of verification.
         progress: receives the progress.
+
+    Returns:
+        The bundles by outcome, in an order that does not depend on that of ``files``.
     """
     options, progress = options or VerifyOptions(), progress or Silent()
     cache = UserCache(_KIND, _MOST_BYTES)

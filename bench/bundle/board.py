@@ -84,7 +84,11 @@ def build_pages(
     options: VerifyOptions | None = None,
     progress: ProgressOption = None,
 ) -> tuple[Decided, list[ProtocolTable]]:
-    """Build the board as `build_board`, and return the data of its pages."""
+    """Build the board as `build_board`, and return the data of its pages: the bundles by outcome, and a table a
+    protocol.
+
+    Arguments and errors are those of `build_board`.
+    """
     from importlib.util import find_spec
 
     if find_spec("jinja2") is None:

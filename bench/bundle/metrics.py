@@ -51,7 +51,12 @@ def resolve(
 
 
 def usable_references(files: Path, planned: Mapping[BundledMetric, PlannedMetric]) -> dict[str, str]:
-    """Return, by metric, the problem with its reference in a bundle; only for metrics with a problem."""
+    """Return, by metric, the problem with its reference in a bundle; only for metrics with a problem.
+
+    Args:
+        files: folder in which the bundle's ``references`` lie.
+        planned: the metrics, those without a reference included.
+    """
     wrong = {}
     for metric, plan in planned.items():
         if not metric.reference:

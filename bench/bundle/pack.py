@@ -161,7 +161,11 @@ def leaderboard_records(
 ) -> list[dict[str, Any]]:
     """Return the leaderboard's records over all prompts, then by genre, then by level, each with its ``grouping``.
 
-    ``tested`` is a run folder with the embeddings that ranks by set metrics are tested on.
+    Args:
+        folder: the run folder.
+        tested: a run folder with the embeddings that ranks by set metrics are tested on.
+        protocol: of the run.
+        progress: receives the progress of the tests.
     """
     ranks = read_board(tested, progress=progress).ranks
     found: list[dict[str, Any]] = []
@@ -177,7 +181,16 @@ def leaderboard_records(
 
 
 def describe(name: str, store: Store, protocol: Protocol) -> dict[str, Any]:
-    """Return the index's facts on a run besides files and versions; all except the name follow from the run."""
+    """Return the index's facts on a run besides files and versions; all except the name follow from the run.
+
+    Args:
+        name: of the run.
+        store: the run.
+        protocol: of its tables.
+
+    Returns:
+        ``format``, ``name``, ``protocol``, ``models``, and the number of ``clips`` there are and of those ``planned``.
+    """
     models = store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position")
     (clips,), (planned,) = (
         store.rows(f"SELECT COUNT(*) FROM clips WHERE {which}")[0] for which in ("state = 'made'", "true")

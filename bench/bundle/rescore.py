@@ -61,7 +61,12 @@ def score_again(
 
 
 def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
-    """Make the tables of a run show exactly these metrics."""
+    """Make the tables of a run show exactly these metrics, in this order.
+
+    Args:
+        run: a run folder of our own.
+        metrics: those that it has scores of.
+    """
     database = open_database(run)
     try:
         database.execute("BEGIN")
@@ -78,7 +83,12 @@ def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
 
 
 def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
-    """Return the protocol of a rescored run; for metrics that could not be computed, as in the bundle."""
+    """Return the protocol of a rescored run; for metrics that could not be computed, as in the bundle.
+
+    Args:
+        store: the rescored run.
+        shown: metrics in the bundle's tables.
+    """
     here = {metric.ref: metric for metric in shown_in(store)}
     stated = {
         m.ref: ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name) for m in shown

@@ -60,6 +60,10 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
 
     The unpacked database is replaced by a new file with all its rows, including scores.
 
+    Args:
+        unpacked: folder of the bundle's files.
+        folder: of the new run; exists, and is empty.
+
     Raises:
         DataError: the database is damaged, or has content that no run has.
     """

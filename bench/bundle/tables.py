@@ -86,7 +86,12 @@ def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
 
 
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:
-    """Return the present table of clips of a run, parsed from the text that would be packed."""
+    """Return the present table of clips of a run, parsed from the text that would be packed.
+
+    Args:
+        folder: the run folder.
+        metrics: the clip metrics that it may have columns of.
+    """
     with Store.read(folder) as store:
         clips = clip_table(store)
         return _scores(written(clips, "csv").decode(), metrics, len(clips))

@@ -158,6 +158,10 @@ def compare(
 def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
     """Yield the numbers and texts in a JSON value by their paths; empty containers count as values.
 
+    Args:
+        value: the value.
+        name: its own path, with which the others begin.
+
     Raises:
         TypeError, ValueError, OverflowError: a number that is not finite, a path too long, or a value that is not JSON.
     """

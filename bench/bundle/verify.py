@@ -47,14 +47,16 @@ def verify(
 
     Args:
         bundle: the file.
-        tolerance: relative deviation up to which numbers agree; other library versions and processors move them.
+        tolerance: relative deviation up to which numbers agree, in [0, 1); other library versions and processors move
+            them.
         workers: number of worker processes; every core by default.
         trust_weights: also compute metrics whose parameters name files or hub repositories of weights.
         progress: receives the progress.
-        keep: a new or empty folder for the run of a verified bundle: the rows as packed, with the embeddings that
-            were computed here, without audio.
+        keep: a new or empty folder for the run of a verified bundle: the rows as packed, with the embeddings that were
+            computed here, without audio.
 
     Raises:
+        UsageError: there is no such file, or it is a folder.
         DataError: it cannot be unpacked, is malicious, or its index is damaged.
     """
     bundle = Path(bundle)

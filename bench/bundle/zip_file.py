@@ -56,7 +56,12 @@ class Unpacked:
 
 
 def write_files(archive: zipfile.ZipFile, files: Iterable[tuple[str, Path | bytes]]) -> Iterator[tuple[str, Packed]]:
-    """Add files in order, with names and contents only, and yield each after it is added."""
+    """Add files in order, with names and contents only, and yield each after it is added.
+
+    Args:
+        archive: open for writing.
+        files: names in the bundle, each with the file or its content; audio is stored as it is, the rest compressed.
+    """
     for name, content in files:
         entry = zipfile.ZipInfo(name, _LONG_AGO)
         entry.create_system = 3  # Unix, wherever this runs
@@ -78,10 +83,14 @@ def write_files(archive: zipfile.ZipFile, files: Iterable[tuple[str, Path | byte
 def unpack(bundle: Path, folder: Path) -> Unpacked:
     """Write the files of a bundle into an empty folder, none of them outside it.
 
+    Args:
+        bundle: the file.
+        folder: an existing folder.
+
     Raises:
         UsageError: there is no such file, or it is a folder.
-        DataError: not a bundle, truncated, damaged, or malicious: names that a bundle does not
-            have, duplicate names, links, encryption, implausibly large contents.
+        DataError: not a bundle, truncated, damaged, or malicious: names that a bundle does not have, duplicate names,
+            links, encryption, implausibly large contents.
     """
     if bundle.is_dir():
         raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
