@@ -31,6 +31,7 @@ class Report:
 
     @property
     def failures(self) -> tuple[Finding, ...]:
+        """The findings of failed checks."""
         return tuple(finding for finding in self.findings if finding.outcome == "fail")
 
     def confirm(self) -> None:
@@ -54,11 +55,11 @@ def check(
     Args:
         model: a class, or a name as in a configuration.
         params: parameters of the model.
-        duration: length of the clips in seconds; half of it is requested, too.
+        duration: length of the clips in seconds, > 0; half of it is requested, too.
         prompts: at least two; the first is requested with seeds 0 and 1.  [default: those of quick@1]
 
     Raises:
-        UsageError: no such model or parameter, or too few prompts.
+        UsageError: no such model or parameter, too few prompts, or a duration that is not above 0.
         MissingError: a dependency of the model is not installed.
     """
     name = model if isinstance(model, str) else getattr(model, "__name__", "?")
@@ -71,7 +72,10 @@ def examine(
     duration: float = 2.0,
     prompts: Sequence[Prompt] | None = None,
 ) -> Iterator[Finding]:
-    """Yield the findings of `check` one by one, as soon as they are made."""
+    """Yield the findings of `check` one by one, as soon as they are made.
+
+    Arguments and errors are those of `check`.
+    """
     if prompts is None:
         prompts = load_suite_named("quick@1").prompts
     if len(prompts) < 2:

@@ -54,6 +54,12 @@ class ModelChecks:
     clips: list[Audio] = field(default_factory=list)
 
     def findings(self) -> Iterator[Finding]:
+        """Yield the result of each check, as soon as it is known.
+
+        Raises:
+            UsageError: a parameter that the model does not have, or a value that it refuses.
+            MissingError: a dependency of the model is not installed.
+        """
         first = self.subject.make()
         type(first).require()
         parameters = self.subject.bound(first)
@@ -96,6 +102,7 @@ class ModelChecks:
 
     @property
     def requests(self) -> list[GenerationRequest]:
+        """Three clips: the prompt with seeds 0 and 1, and the other prompt."""
         wanted = ((self.prompt, 0), (self.prompt, 1), (self.other, 0))
         return [GenerationRequest(prompt, seed, self.duration) for prompt, seed in wanted]
 

@@ -24,6 +24,15 @@ class ModelFactory:
 
     @classmethod
     def of(cls, model: str | type[MusicModel], params: dict[str, Any]) -> ModelFactory:
+        """Return the factory of a model.
+
+        Args:
+            model: a class, or a name as in a configuration.
+            params: parameters of the model; checked by `make`.
+
+        Raises:
+            UsageError: no such model, or something else than a model.
+        """
         if isinstance(model, str):
             plugin = find("model", model)
             subject = cls(plugin, None, params)
@@ -35,6 +44,12 @@ class ModelFactory:
         return subject
 
     def make(self, **changes: Any) -> MusicModel:
+        """Create an instance; ``changes`` replace parameters.
+
+        Raises:
+            UsageError: an unknown or missing parameter, or the model refuses a value.
+            MissingError: a dependency of the model is not installed.
+        """
         given = {**self.params, **changes}
         if self.factory is None:
             made: MusicModel = create(self.plugin, given, MusicModel)
@@ -42,13 +57,20 @@ class ModelFactory:
         return self.factory(**bind(self.plugin, self.factory, given))
 
     def bound(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
+        """Return all parameters of an instance made with these ``changes``, defaults included."""
         return bind(self.plugin, type(model), {**self.params, **changes})
 
     def identity(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
+        """Return the identity of an instance made with these ``changes``, as clips record it."""
         return model_identity(self.plugin, model, self.bound(model, **changes), self.plugin.name)
 
     def varied(self, name: str, value: Any) -> dict[str, Any] | None:
-        """Return the identity with another value of a parameter, or None if none is accepted."""
+        """Return the identity with another value of a parameter, or None if none is accepted.
+
+        Args:
+            name: of the parameter.
+            value: its value now.
+        """
         for other in _others(value):
             try:
                 model = self.make(**{name: other})
