@@ -47,7 +47,8 @@ def analyse(
         by_listener: columns about listeners, such as musicianship, for means by group.
 
     Raises:
-        UsageError: a margin or confidence is out of range, or an option needs ratings but these are preferences.
+        UsageError: a margin or confidence is out of range, an option needs ratings but these are preferences, or a
+            column of ``by_listener`` does not exist or has too many values.
     """
     if margin is not None and not (margin > 0 and np.isfinite(margin)):
         raise UsageError(f"the margin is {margin:g}, must be above 0")

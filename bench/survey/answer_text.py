@@ -69,7 +69,7 @@ def read_numbers(answers: Mapping[str, int], meanings: Mapping[str, str], decima
     Args:
         answers: count of each text.
         meanings: numbers given for words, in lower case; they take precedence.
-        decimal_comma: whether 3,5 is a number.
+        decimal_comma: as for `take_apart`.
         where: the scale and the file, for a question.
 
     Raises:
@@ -94,7 +94,12 @@ def read_numbers(answers: Mapping[str, int], meanings: Mapping[str, str], decima
 
 
 def take_apart(text: str, decimal_comma: bool) -> Written | None:
-    """Return the number in an answer with its label; None if there is none."""
+    """Return the number in an answer with its label; None if there is none, or it is not usual for a rating.
+
+    Args:
+        text: the answer.
+        decimal_comma: whether any number of digits may follow a decimal comma; otherwise one or two, as in 3,5.
+    """
     text = (_DECIMAL_COMMA if decimal_comma else _SHORT_DECIMAL_COMMA).sub(r"\1.\2", text.replace("\ufe0f", ""))
     found: Written | None = None
     if _PLAIN.fullmatch(text):

@@ -65,7 +65,13 @@ def _comparable(text: str) -> str:
 
 
 def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, path: Path) -> dict[str, Range]:
-    """Add the column ``value`` and remove unreadable answers; return the ranges stated in answers.
+    """Add the column ``value`` and remove unreadable answers; return the ranges stated in answers, by scale.
+
+    Args:
+        sieve: the answers, changed in place.
+        rules: of which ``words`` counts.
+        decimal_comma: as for `bench.survey.answer_text.take_apart`.
+        path: the file, for messages.
 
     Raises:
         SurveyQuestion: words fit no scale, or several.
@@ -91,11 +97,17 @@ def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, pat
 
 
 def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
-    """Add the columns choice, outcome and score, and remove unreadable answers; return the scored scales.
+    """Add the columns choice, outcome and score, and remove unreadable answers.
+
+    Args:
+        sieve, rules, path: as for `read_rating_texts`.
+
+    Returns:
+        The scales with comparison scores, such as −3 to 3.
 
     Raises:
         SurveyQuestion: answers are unreadable or ambiguous.
-        UsageError: a word with a given meaning is not in the file.
+        UsageError: a word with a given meaning is not in the file, or its meaning is neither an outcome nor a number.
     """
     meanings = _meanings(rules, sieve.texts, path)
     readings: dict[str, VoteReading] = {}
@@ -117,7 +129,7 @@ def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
 
 
 def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str, str]) -> None:
-    """Add notes on which side scores favor, and how answers that both are bad count."""
+    """Add notes on which side scores favor, and how answers that both are bad count; ``columns`` are by role."""
     if scored:
         a, b = columns.get("a", "a"), columns.get("b", "b")
         sieve.notes.append(
@@ -134,7 +146,18 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
 def leave_out_off_range(
     sieve: Sieve, answer: str, ranges: Ranges, stated: Mapping[str, Range], scales: Iterable[str], path: Path
 ) -> dict[str, Range]:
-    """Remove values outside the range of their scale (given, stated by answers, or guessed); return the ranges.
+    """Remove values outside the range of their scale: given, stated by answers, or guessed.
+
+    Args:
+        sieve: the answers, changed in place.
+        answer: the column of values, ``value`` or ``score``.
+        ranges: given for all scales or by scale, or None.
+        stated: by scale.
+        scales: those that have a range; others are left as they are.
+        path: the file, for messages.
+
+    Returns:
+        The range of each of these scales.
 
     Raises:
         SurveyQuestion: values are separate from the rest, or more than a few are out of range.

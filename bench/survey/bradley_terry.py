@@ -23,7 +23,14 @@ LEVEL = 0.05
 
 
 def strength_fits(preferences: Preferences, confidence: float) -> tuple[StrengthFit, ...]:
-    """Fit each scale by Bradley and Terry's model with ties as half wins, and if there are ties also by Davidson's."""
+    """Fit each scale by Bradley and Terry's model with ties as half wins, and if there are ties also by Davidson's.
+
+    A fit that does not exist has a reason instead of strengths.
+
+    Args:
+        preferences: the votes.
+        confidence: confidence of the intervals, in (0, 1).
+    """
     return tuple(fit for scale in preferences.scales for fit in _of_scale(preferences, scale, confidence))
 
 

@@ -46,7 +46,8 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         scales: columns of ratings, one per scale, if they are columns.
 
     Raises:
-        UsageError: a given column or role does not exist.
+        UsageError: a given column or role does not exist, or given roles contradict each other.
+        SurveyQuestion: several columns may have a role, or the ratings may be in one column or in several.
         DataError: the columns cannot be recognized; the message shows the standard form.
     """
     for role, name in given.items():

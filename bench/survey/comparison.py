@@ -29,7 +29,12 @@ SEED = 20
 
 
 def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...]:
-    """Return mean with crossed interval (within the scale), median and quartiles of each model on each scale."""
+    """Return mean with crossed interval (within the scale), median and quartiles of each model on each scale.
+
+    Args:
+        ratings: checked ratings.
+        confidence: confidence of the intervals, in (0, 1).
+    """
     return tuple(
         _model_rating(model, scale, values, ratings.ranges.get(scale), confidence)
         for scale in ratings.scales
@@ -72,7 +77,14 @@ def compare_within_genres(
     genres: Mapping[str, str],
     confidence: float,
 ) -> tuple[GenreComparison, ...]:
-    """Return every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
+    """Return every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table.
+
+    Args:
+        pairs: from `bench.survey.pair_test.pairs_of`.
+        prompts: of the survey, in its order.
+        genres: by prompt; prompts without a genre are in none.
+        confidence: confidence of the intervals, in (0, 1).
+    """
     from bench.stats.multiplicity import benjamini_hochberg
 
     names = sorted(set(genres.values()))
@@ -222,7 +234,15 @@ def _superiority_limits(
 
 
 def omnibus(ratings: Ratings, joint: JointFits) -> tuple[OmnibusTest, ...]:
-    """Return the crossed F-test of each scale, or with missing ratings the maximal mixed model; Holm over scales."""
+    """Return the crossed F-test of each scale, or with missing ratings the maximal mixed model; Holm over scales.
+
+    Args:
+        ratings: checked ratings.
+        joint: the fits of these ratings.
+
+    Returns:
+        A test for each scale; without numbers, but with a reason, where it does not exist.
+    """
     from bench.stats.crossed_f import crossed_f_test
     from bench.stats.multiplicity import holm
 

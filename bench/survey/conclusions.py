@@ -24,7 +24,15 @@ def conclusions(
     strengths: Sequence[StrengthFit],
     confidence: float,
 ) -> tuple[str, ...]:
-    """Return sentences for one survey: the finding on each pair, the scope of these claims, and their limits."""
+    """Return sentences for one survey: the finding on each pair, the scope of these claims, and their limits.
+
+    Args:
+        design: of the survey.
+        comparisons: all of the analysis, over which p was adjusted.
+        genres: the pairs within genres, if any.
+        strengths: of preferences; empty for ratings.
+        confidence: confidence of the family's intervals, in (0, 1).
+    """
     found = [*pair_findings(design, comparisons, confidence), *place_findings(strengths), _scope(design, comparisons)]
     if len(design.models) < 2:
         found.append("There is only one model, so there is nothing to compare.")

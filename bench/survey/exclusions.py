@@ -39,7 +39,8 @@ def screen(
     """Keep the answers that count; the arguments are those of `bench.survey.reading.read_survey`.
 
     Raises:
-        UsageError: a requested model, scale, listener or answer is not in the file.
+        UsageError: a requested model, scale, listener or answer is not in the file, or a check of listeners needs
+            ratings.
         SurveyQuestion: it is ambiguous which answers count.
         DataError: nothing is left to compare.
     """

@@ -177,6 +177,11 @@ def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> floa
     """Return the difference of mean ratings, in steps of the scale, for a difference of opinions of ``effect``.
 
     Σₖ Φ((centre + effect/2 − τₖ)/σ) − Φ((centre − effect/2 − τₖ)/σ) over the thresholds τ of the scale.
+
+    Args:
+        effect: in steps of a five-point scale.
+        opinion: the opinions; σ² is the sum of their variances.
+        scale: of the ratings.
     """
     from scipy.special import ndtr
 

@@ -51,7 +51,14 @@ class Identified:
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
-    """Return the long format: the columns of ``roles``, the answers of the column ``answer``, and their lines."""
+    """Return the long format, as in `Identified`; optional columns without a role are "".
+
+    Args:
+        table: the file.
+        roles: the file's columns by role.
+        answer: the column with the answers, which becomes ``text``.
+        scale: name of the scale of all answers, if no column has it.
+    """
     import pandas as pd
 
     position = {name: table.header.index(name) for name in [*roles.values(), answer]}

@@ -19,6 +19,10 @@ def customary_tests(ratings: Ratings, comparisons: Sequence[SurveyComparison]) -
 
     The false-positive rates are simulated (2,000 surveys) with the listeners, prompts and missing cells of the
     comparison and the variances estimated from it.
+
+    Args:
+        ratings: checked ratings.
+        comparisons: of these ratings, every pair on every scale.
     """
     found: list[CustomaryTest] = []
     ours = {(one.a, one.b, one.scale): one for one in comparisons}

@@ -112,7 +112,7 @@ class PairAnswers:
         return (float((known > 0).mean()), len(known)) if len(known) else None
 
     def warnings(self, a: str, b: str) -> tuple[str, ...]:
-        """Return warnings that limit the result, whatever its p."""
+        """Return warnings that limit the result, whatever its p; ``a`` and ``b`` are the models' names."""
         order = self.order()
         if order is None or order[1] < _FEWEST_ORDERED or 1 - _ORDERED < order[0] < _ORDERED:
             return ()
@@ -171,7 +171,12 @@ class JointFits:
 def pairs_of(
     survey: Ratings | Preferences, joint: JointFits | None = None
 ) -> Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes]:
-    """Return every pair of models on every scale; pairs without votes are left out."""
+    """Return every pair of models on every scale; pairs without votes are left out.
+
+    Args:
+        survey: checked answers.
+        joint: fits of the same ratings, for pairs of three or more models whose own ratings allow no test.
+    """
     found: dict[Pair, Any] = {}
     for scale in survey.scales:
         if isinstance(survey, Ratings):

@@ -41,7 +41,13 @@ def ink_on(color: Sequence[float]) -> str:
 
 
 def short(name: str, width: int = 28, lines: int = 1) -> str:
-    """Return a name in a few lines; a long one is cut in the middle, since versions are at the end."""
+    """Return a name in a few lines; a long one is cut in the middle, since versions are at the end.
+
+    Args:
+        name: the name.
+        width: characters per line.
+        lines: maximum number of lines.
+    """
     for most in range(width * lines, 1, -2):
         cut = name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
         wrapped = wrap(cut, width, break_on_hyphens=False) if lines > 1 else [cut]
@@ -51,7 +57,14 @@ def short(name: str, width: int = 28, lines: int = 1) -> str:
 
 
 def legend(figure: Figure, handles: Iterable[Any], names: Sequence[str], title: str | None = None) -> None:
-    """Add a legend above the panels, with as many columns as fit."""
+    """Add a legend above the panels, with as many columns as fit.
+
+    Args:
+        figure: changed in place.
+        handles: matplotlib's artists.
+        names: of the handles, at least one.
+        title: of the legend.
+    """
     shown = [short(name, lines=2) for name in names]
     widest = max(len(line) for name in shown for line in name.split("\n"))
     columns = max(1, min(len(names), int(figure.get_figwidth() / (0.085 * widest + 0.6))))

@@ -160,6 +160,7 @@ def plan(
 
     Raises:
         ValueError: fewer than two listeners or prompts, or an invalid target power.
+        UsageError: a process was killed.
     """
     sizes = list(product(dict.fromkeys(listeners), dict.fromkeys(prompts)))
     jobs: dict[tuple[int, int], Callable[[], PowerCell | Fewest]] = {

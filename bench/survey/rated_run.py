@@ -45,16 +45,22 @@ class RatedRun:
 
     @cached_property
     def models(self) -> tuple[str, ...]:
+        """The models with clips."""
         return tuple(dict.fromkeys(clip.model for clip in self.scores))
 
     @cached_property
     def prompts(self) -> tuple[str, ...]:
+        """The prompts with clips."""
         return tuple(dict.fromkeys(clip.prompt for clip in self.scores))
 
     def value(self, column: Column, clip: Clip) -> float:
         """Return the metric's value for a clip, or for its model's set, so that higher is better; NaN without one.
 
         The sign of a metric without a direction is not flipped.
+
+        Args:
+            column: the metric.
+            clip: a key of ``scores``.
         """
         found = self.set_values.get((column.ref, clip.model)) if column.of_sets else self.scores[clip].get(column.ref)
         return math.nan if found is None else -found if column.direction == "lower" else found

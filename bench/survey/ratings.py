@@ -40,6 +40,7 @@ class Exclusion:
 
     @property
     def count(self) -> int:
+        """Number of excluded answers."""
         return len(self.rows)
 
 
@@ -65,10 +66,12 @@ class _Answers:
 
     @cached_property
     def listeners(self) -> tuple[str, ...]:
+        """The listeners with an answer, sorted by name, numbers in names by value."""
         return tuple(sorted(self.table["listener"].unique(), key=natural))
 
     @cached_property
     def prompts(self) -> tuple[str, ...]:
+        """The prompts with an answer, sorted as the listeners."""
         return tuple(sorted(self.table["prompt"].unique(), key=natural))
 
     @cached_property
@@ -84,6 +87,7 @@ class _Answers:
 
     @property
     def excluded(self) -> int:
+        """Number of excluded answers."""
         return sum(exclusion.count for exclusion in self.exclusions)
 
 

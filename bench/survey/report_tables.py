@@ -46,6 +46,7 @@ def exclusions(found: Sequence[Exclusion]) -> Rows:
 
 
 def model_rows(found: Sequence[ModelRating]) -> Table:
+    """Return the mean, interval, median and quartiles of each model, and why some are missing."""
     rows = [
         [
             one.scale,
@@ -64,6 +65,7 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
 
 
 def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
+    """Return the test of all models on each scale, and why some are missing."""
     rows = [
         [
             *(one.scale, one.method or NONE, number(one.f, 2), number(one.df_models, 1), number(one.df_error, 1)),
@@ -76,6 +78,7 @@ def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
 
 
 def differences(found: Sequence[SurveyComparison]) -> Table:
+    """Return the tests of all pairs; below are their warnings, and why some are missing."""
     margin = next((one.equivalence.margin for one in found if one.equivalence), None)
     rows = [
         [
@@ -118,7 +121,12 @@ def _method(one: SurveyComparison) -> str:
 
 
 def effects(found: Sequence[SurveyComparison], votes: bool) -> Table:
-    """Return effect sizes of differences of ratings or of votes."""
+    """Return effect sizes of the differences, and what they mean.
+
+    Args:
+        found: all pairs.
+        votes: whether they are differences of votes; otherwise of ratings.
+    """
     rows = [
         [
             one.scale,
@@ -155,6 +163,7 @@ def effects(found: Sequence[SurveyComparison], votes: bool) -> Table:
 
 
 def customary(found: Sequence[CustomaryTest]) -> Table:
+    """Return the customary tests of all pairs with their false-positive rates, and what these mean."""
     rows = [
         [
             one.scale,
@@ -175,6 +184,7 @@ def customary(found: Sequence[CustomaryTest]) -> Table:
 
 
 def genre_differences(found: Sequence[GenreComparison]) -> Table:
+    """Return the tests of all pairs within each genre, and why some are missing."""
     rows = [
         [
             *(one.scale, f"{one.b} − {one.a}", one.genre, number(one.estimate, 2), interval(one.low, one.high)),
@@ -187,6 +197,7 @@ def genre_differences(found: Sequence[GenreComparison]) -> Table:
 
 
 def agreements(found: Sequence[Agreement]) -> Table:
+    """Return the agreement of listeners on each scale, what it means, and why some is missing."""
     rows = [
         [
             *(one.scale, number(one.alpha, 2), number(one.icc, 2), number(one.kendall_w, 2)),
@@ -204,6 +215,7 @@ def agreements(found: Sequence[Agreement]) -> Table:
 
 
 def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
+    """Return the log-odds of each model, what they mean, and why some are missing."""
     rows = [
         [
             *(one.scale, model, number(log_odds, 2), number(math.exp(log_odds), 2)),
@@ -246,6 +258,7 @@ def listener_rows(found: Sequence[ListenerRating]) -> Table:
 
 
 def group_rows(found: Sequence[GroupMean]) -> Table:
+    """Return the mean of each model within each group of listeners."""
     rows = [
         [one.column, one.group, one.scale, one.name, number(one.mean, 2), str(one.listeners), str(one.cells)]
         for one in found
@@ -255,6 +268,7 @@ def group_rows(found: Sequence[GroupMean]) -> Table:
 
 
 def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
+    """Return ``[low, high]``, or the sign for a missing number unless both are known."""
     return NONE if low is None or high is None else f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 

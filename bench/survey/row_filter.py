@@ -43,6 +43,13 @@ def parse_condition(text: str) -> Condition:
 def select_rows(table: TextTable, conditions: Sequence[Condition]) -> tuple[TextTable, tuple[Exclusion, ...]]:
     """Return the rows that meet every condition, and the others with their content.
 
+    Args:
+        table: the file.
+        conditions: applied one after the other.
+
+    Returns:
+        The remaining rows, and an exclusion for each condition that some row did not meet.
+
     Raises:
         UsageError: there is no such column, or no row meets a condition.
     """

@@ -26,7 +26,12 @@ _DRIFT = (
 def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoice, ...]:
     """Return how often the first side was chosen, on each scale, among answers that chose a side.
 
-    If the file does not name it, a is taken as the first side, which the result states.
+    If the file does not name it, a is taken as the first side, which the result states. Scales without such answers are
+    left out.
+
+    Args:
+        preferences: the votes.
+        confidence: confidence of the intervals, in (0, 1).
     """
     import pandas as pd
 
@@ -49,7 +54,15 @@ def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoic
 
 
 def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> dict[tuple[str, str, str], str]:
-    """Return the pairs, with their scale, in which one model was always or nearly always on the first side."""
+    """Return a warning for each pair, with its scale, in which one model was (nearly) always on the first side.
+
+    Args:
+        preferences: the votes.
+        choices: from `side_choices`.
+
+    Returns:
+        Sentences by (a, b, scale).
+    """
     found = {}
     shares = {one.scale: one for one in choices}
     for scale in preferences.scales:

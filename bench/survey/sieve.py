@@ -38,7 +38,13 @@ class Sieve:
         }
 
     def exclude(self, where: Mask | pd.Series, reason: str, role: str = "") -> None:
-        """Exclude answers; ``role`` is the column concerned, by default the answer itself."""
+        """Exclude answers.
+
+        Args:
+            where: which of ``records``, shape (records,).
+            reason: the reason.
+            role: the column of ``records`` concerned; "" for that of the answer.
+        """
         bad = np.asarray(where, dtype=bool)
         if not bad.any():
             return
@@ -64,7 +70,7 @@ class Sieve:
 
 
 def describe(exclusion: Exclusion, most: int = 3) -> str:
-    """Describe an exclusion in words, with its first rows."""
+    """Return an exclusion in words, with its first ``most`` rows."""
     places = dict.fromkeys(zip(exclusion.rows, exclusion.found, strict=True))
     shown = [f"row {row}: {text!r}" if text else f"row {row}" for row, text in places]
     where = ", ".join(first_few(shown, most))

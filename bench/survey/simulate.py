@@ -55,7 +55,7 @@ def simulate_survey(run: StrPath, metric: str, listeners: SimulatedListeners | N
         listeners: the simulated listeners.
 
     Raises:
-        UsageError: no such run or metric, or one without a value for any clip.
+        UsageError: no such run or metric, or one without two different values.
         DataError: a damaged run.
     """
     listeners = listeners or SimulatedListeners()

@@ -45,6 +45,7 @@ def _sentences(fit: StrengthFit) -> Iterator[str]:
 
 
 def strength_differences(fit: StrengthFit) -> Rows:
+    """Return the differences of log-strengths of all pairs of one fit."""
     rows = [
         [
             f"{one.b} − {one.a}",
@@ -59,6 +60,7 @@ def strength_differences(fit: StrengthFit) -> Rows:
 
 
 def side_rows(found: Sequence[SideChoice]) -> Table:
+    """Return how often the first side was chosen on each scale, and what is missing or assumed."""
     rows = [
         [
             one.scale,

@@ -30,7 +30,9 @@ def open_export(table: TextTable, request: Request) -> Opened:
     """Bring the rating of each file of a test set into rows.
 
     Raises:
-        DataError: a rating is not JSON written by BeaqleJS.
+        DataError: a rating is not JSON written by BeaqleJS, or no file is a clip of the map.
+        SurveyQuestion: some files are not in the clip map.
+        UsageError: the caller named a column that the clip map replaces.
     """
     people = _people(table)
     if "Preference" in table.header:

@@ -45,7 +45,7 @@ def few_values(cells: Sequence[str]) -> bool:
 
 
 def free_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
-    """Return the columns without a role or a usual name."""
+    """Return the columns without a role or a usual name; ``known`` has the columns by role."""
     return [name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS]
 
 
@@ -142,6 +142,10 @@ def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> Sur
     """Return the question which columns are the prompt and the model; None if no two text columns may be.
 
     Listeners had several values of both, and most prompts come with several models.
+
+    Args:
+        table: the file.
+        known: columns by their role; without a listener there is no question.
     """
     if "listener" not in known:
         return None
@@ -172,7 +176,13 @@ def column_a_model_question(
 ) -> SurveyQuestion | None:
     """Return the question whether a column names the model of each row, or each numeric column is a model.
 
-    None if no column may name it.
+    Args:
+        table: the file.
+        known: columns by their role.
+        numbers: the numeric columns.
+
+    Returns:
+        The question; None if no column may name the model.
     """
     names = model_columns(table, known)
     if not names:

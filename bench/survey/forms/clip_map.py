@@ -85,6 +85,7 @@ class ClipMap:
 
     @cached_property
     def clips(self) -> frozenset[Clip]:
+        """All clips of the map."""
         return frozenset(self.labels.values()) | frozenset(self.files.values())
 
     @cached_property

@@ -35,6 +35,7 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
 
     Raises:
         SurveyQuestion: some cells of that column are not in the map.
+        UsageError: the caller named a column that the map replaces.
     """
     matches = {name: [clips.in_cell(cell) for cell in table.column(name)] for name in table.header if name}
     counts = {name: sum(clip is not None for clip in found) for name, found in matches.items()}
@@ -89,7 +90,14 @@ def _with_facts(table: TextTable, clips: Sequence[Clip], known: ClipMap) -> tupl
 
 
 def by_names(table: TextTable, request: Request) -> Opened | None:
-    """Read prompt and model from unambiguous names of clips; None if there are none.
+    """Read prompt and model from unambiguous names of clips.
+
+    Args:
+        table: the rows.
+        request: what the caller gave; a given model is used, and with a given prompt, too, nothing is read.
+
+    Returns:
+        The converted rows; None if no column has such names.
 
     Raises:
         SurveyQuestion: there are files of clips, but the model in their names is ambiguous.

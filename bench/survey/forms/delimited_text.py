@@ -19,8 +19,12 @@ def decode(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
     Spreadsheets save "Unicode text" as UTF-16, and "CSV" in the encoding of the system, which is Windows-1252 in
     Western Europe and America.
 
+    Args:
+        path: the file, for messages.
+        content: its bytes.
+
     Raises:
-        DataError: it has another encoding.
+        DataError: it has another encoding, or contains zero bytes.
     """
     notes: tuple[str, ...] = ()
     try:
@@ -37,7 +41,11 @@ def decode(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def parse_delimited(path: Path, text: str) -> TextTable:
-    """Parse text into rows below a header.
+    """Parse text into rows below a header; a decimal comma is expected unless commas separate the cells.
+
+    Args:
+        path: the file, for messages.
+        text: its content.
 
     Raises:
         DataError: it is empty, a quote is not closed, or a row is longer than the header.

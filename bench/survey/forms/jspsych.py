@@ -36,7 +36,8 @@ def open_export(table: TextTable, request: Request) -> Opened:
     """Convert the trials in which clips were rated to rows; instructions and the like are skipped.
 
     Raises:
-        SurveyQuestion: the prompt and model of a clip are unknown.
+        SurveyQuestion: the prompt and model of a clip are unknown, or several columns may identify the listeners.
+        UsageError: the caller named a column that the clip map replaces.
         DataError: no trial is about a clip of the map.
     """
     listener = listener_column(table, request, *_PERSON)

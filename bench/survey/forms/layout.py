@@ -42,6 +42,11 @@ class Request:
     def refuse_columns(self, table: TextTable, tool: str, *allowed: str) -> None:
         """Check that only columns were named that the tool's layout does not fix.
 
+        Args:
+            table: the file, for the message.
+            tool: the tool or layout, for the message.
+            *allowed: roles whose columns may be named.
+
         Raises:
             UsageError: another was named.
         """
@@ -103,7 +108,14 @@ class Layout(NamedTuple):
 
 
 def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) -> SurveyQuestion:
-    """Return a question for a clip map whose column ``key`` lists these names."""
+    """Return a question for a clip map.
+
+    Args:
+        table: the file.
+        kind: what the file is, as the subject of a sentence.
+        names: of the clips, files or questions that the map must have.
+        key: the map's column for them: ``clip``, ``file`` or ``question``.
+    """
     count = len(dict.fromkeys(names))
     rows = f"a row for {shown(names)}" if count == 1 else f"a row for each of {count}: {shown(names)}"
     return SurveyQuestion(
@@ -114,7 +126,14 @@ def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) ->
 
 
 def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -> tuple[TextTable, tuple[LeftOut, ...]]:
-    """Return the table without the bad rows, and these rows."""
+    """Return the table without the bad rows, and these rows.
+
+    Args:
+        table: the table.
+        column: whose content is shown for the rows left out.
+        bad: whether each row is left out, shape (rows,).
+        reason: why.
+    """
     if not any(bad):
         return table, ()
     out = table.where(bad)
@@ -123,6 +142,14 @@ def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -
 
 def listener_column(table: TextTable, request: Request, *usual: str) -> str | None:
     """Return the column that identifies listeners: the given one, one with a usual name, or a tool's own if filled.
+
+    Args:
+        table: the file.
+        request: what the caller gave.
+        *usual: the tool's own columns in any case, the best first.
+
+    Returns:
+        Its name; None if no column tells listeners apart.
 
     Raises:
         SurveyQuestion: several have usual names.

@@ -39,6 +39,7 @@ def open_plain(table: TextTable, request: Request) -> Opened:
 
     Raises:
         SurveyQuestion: it can be read in several ways, or the clip map lacks clips.
+        UsageError: the caller named a column that the clip map replaces.
         DataError: it has no clip of the clip map.
     """
     if request.clips is not None:

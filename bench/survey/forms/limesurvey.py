@@ -35,7 +35,12 @@ def recognises(table: TextTable) -> bool:
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Convert the ratings of each clip to rows, and leave out responses that were not submitted."""
+    """Convert the ratings of each clip to rows, and leave out responses that were not submitted.
+
+    Raises:
+        SurveyQuestion: as `listener_column` and `open_wide`.
+        UsageError, DataError: as `open_wide`.
+    """
     date = next(name for name in table.header if name.lower() in ("submitdate", "date submitted"))
     unfinished = [cell.lower() in ("", "n/a", "na", "null") for cell in table.column(date)]
     table, left_out = leave_out(table, date, unfinished, "response not submitted")

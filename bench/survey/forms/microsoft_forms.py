@@ -27,7 +27,12 @@ def recognises(table: TextTable) -> bool:
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Convert the ratings of each clip to rows; signed-in people are identified by e-mail, others by the ID."""
+    """Convert the ratings of each clip to rows; signed-in people are identified by e-mail, others by the ID.
+
+    Raises:
+        SurveyQuestion: as `listener_column` and `open_wide`.
+        UsageError, DataError: as `open_wide`.
+    """
     listener = listener_column(table, request, "Email", "ID")
     own = [name for name in table.header if name.lower() in _OWN or name.startswith(("Points - ", "Feedback - "))]
     return open_wide(table, request, LAYOUT.tool, listener, own)

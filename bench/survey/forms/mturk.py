@@ -39,6 +39,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
     Raises:
         SurveyQuestion: the prompt and model of a clip are unknown.
+        UsageError: the caller named a column that the clip map replaces.
         DataError: answers in JSON cannot be read, or no HIT is about a clip of the map.
     """
     left_out: list[LeftOut] = []

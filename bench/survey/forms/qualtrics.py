@@ -30,7 +30,12 @@ def recognises(table: TextTable) -> bool:
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Convert the ratings of each clip to rows, and leave out unfinished responses and previews."""
+    """Convert the ratings of each clip to rows, and leave out unfinished responses and previews.
+
+    Raises:
+        SurveyQuestion: as `listener_column` and `open_wide`.
+        UsageError, DataError: as `open_wide`.
+    """
     left_out: list[LeftOut] = []
     for column, bad, reason in (
         ("Finished", ("false", "0"), "response not finished"),

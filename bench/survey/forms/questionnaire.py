@@ -93,7 +93,12 @@ class Template(NamedTuple):
 
 
 def clip_map_text(clips: Sequence[BlindClip], scale_columns: dict[str, str]) -> str:
-    """Return the clip map as CSV: a row per clip, then a row per column or code of a scale."""
+    """Return the clip map as CSV: a row per clip, then a row per column or code of a scale.
+
+    Args:
+        clips: the clips.
+        scale_columns: names of scales by their column or code.
+    """
     rows = [[clip.id, clip.file, "", clip.prompt, clip.model, clip.genre, "", clip.seed] for clip in clips]
     rows += [["", "", column, "", "", "", scale, ""] for column, scale in scale_columns.items()]
     return csv_text(EXAMPLE.split(","), rows)

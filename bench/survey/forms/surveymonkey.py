@@ -26,7 +26,12 @@ def recognises(table: TextTable) -> bool:
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Convert the ratings of each clip to rows."""
+    """Convert the ratings of each clip to rows.
+
+    Raises:
+        SurveyQuestion: as `listener_column` and `open_wide`.
+        UsageError, DataError: as `open_wide`.
+    """
     listener = listener_column(table, request, table.header[0])
     return open_wide(table, request, LAYOUT.tool, listener, [name for name in table.header if name.lower() in _OWN])
 

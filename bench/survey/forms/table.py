@@ -60,7 +60,7 @@ class TextTable(NamedTuple):
         return self._replace(header=list(names), rows=rows, labels=labels)
 
     def with_column(self, name: str, cells: Sequence[str]) -> TextTable:
-        """Return the table with a column added, or replaced if it exists."""
+        """Return the table with a column added, or replaced if it exists; ``cells`` has one for each row."""
         if name in self.header:
             position = self.header.index(name)
             rows = [[*row[:position], cell, *row[position + 1 :]] for row, cell in zip(self.rows, cells, strict=True)]

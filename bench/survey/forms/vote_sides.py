@@ -19,6 +19,10 @@ def side_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion 
 
     Two text columns may be if they share values, are named after sides, or contain the choices of listeners.
     Without a column with a usual name for the choice, they must be named after sides and share values.
+
+    Args:
+        table: the file.
+        known: columns by their role.
     """
     missing = [role for role in ("a", "b") if role not in known]
     if not missing or "model" in known or ("choice" not in known and len(missing) == 1):

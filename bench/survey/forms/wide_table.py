@@ -45,6 +45,7 @@ def open_wide(
 
     Raises:
         SurveyQuestion: a column looks like a question about a clip that the map does not have.
+        UsageError: the caller named another column than the listener's, with a clip map.
         DataError: no column belongs to a clip of the map.
     """
     kept = [name for name in table.header if name and (name == listener or name not in skipped)]
@@ -105,7 +106,12 @@ def _scale(rest: str, name: str, label: str) -> str:
 
 
 def clip_text(name: str, label: str = "") -> str:
-    """Return the question of a column as used in a clip map: its text without the scale."""
+    """Return the question of a column as used in a clip map: its text without the scale.
+
+    Args:
+        name: of the column.
+        label: its text in a further header row, which counts if there is one.
+    """
     text = label or name
     bracketed = re.sub(r"\s*\[[^\[\]]+\]\s*$", "", text)
     return bracketed if bracketed != text else text.rpartition(" - ")[0] or text
