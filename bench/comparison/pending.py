@@ -16,10 +16,11 @@ from bench.comparison.set_tests import SetRequest, SetTests
 from bench.number_format import counted
 from bench.progress import Progress
 from bench.scores.aggregate import MINIMUM_PROMPTS
+from bench.stats.detectable import detectable_difference
 from bench.stats.effect_size import probability_of_superiority
 from bench.stats.mean_test import MeanTest, mean_tests
 from bench.stats.multiplicity import benjamini_hochberg, holm
-from bench.stats.paired import PairedTest, detectable_difference, paired_tests
+from bench.stats.paired import PairedTest, paired_tests
 
 Array = npt.NDArray[np.float64]
 

@@ -138,4 +138,4 @@ def marks(
 
 def marked_with(warnings: Sequence[Notice] | None) -> tuple[Notice, ...] | None:
     """Return the warnings of a score that are about leaks; None if there is no score."""
-    return None if warnings is None else tuple(w for w in warnings if w.code in (CODE, MAKER_CODE))
+    return None if warnings is None else tuple(w for w in warnings if w.code in BINDING)

@@ -90,12 +90,14 @@ def clustered_mean(values: Array, listeners: Labels, prompts: Labels, confidence
         confidence: of the interval, in (0, 1).
 
     Raises:
-        ValueError: no values, shapes that differ, or one that is not finite.
+        ValueError: no values, shapes that differ, one that is not finite, or a confidence outside (0, 1).
     """
     from scipy.special import stdtr, stdtrit
 
     if not len(values) or not values.shape == listeners.shape == prompts.shape or not np.isfinite(values).all():
         raise ValueError("a mean needs at least one finite value, each with its listener and prompt")
+    if not 0 < confidence < 1:
+        raise ValueError(f"the confidence must be between 0 and 1, got {confidence}")
     mean = float(values.mean())
 
     def jackknife(groups: Labels) -> Array:

@@ -32,7 +32,7 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
         ratings: shape (models, listeners, prompts), complete, at least 2 of each.
 
     Raises:
-        ValueError: a rating is missing, fewer than two models, listeners or prompts, or nothing varies.
+        ValueError: a rating is missing or infinite, fewer than two models, listeners or prompts, or nothing varies.
 
     Source: Clark, "The language-as-fixed-effect fallacy", Journal of Verbal Learning and Verbal Behavior 12 (1973), for
     the quasi-F; Greenhouse and Geisser, "On methods in the analysis of profile data", Psychometrika 24 (1959), for ε.
@@ -42,6 +42,8 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
     x = np.asarray(ratings, dtype=np.float64)
     if x.ndim != 3 or min(x.shape) < 2:
         raise ValueError(f"at least two models, two listeners and two prompts are needed, got {x.shape}")
+    if np.isinf(x).any():
+        raise ValueError("an infinite value is not a rating")
     if np.isnan(x).any():
         raise ValueError("ratings are missing: the test of all models at once needs every listener's of every clip")
     models, listeners, prompts = x.shape

@@ -1,43 +1,49 @@
-"""The difference that a t-test with a known standard error detects."""
+"""The difference that a t-test of a known standard error detects."""
 
 from __future__ import annotations
 
-import numpy as np
-
-_POINTS = 2000
+from functools import lru_cache
 
 
 def detectable_difference(se: float, df: float, level: float = 0.05, power: float = 0.8) -> float:
-    """Find the true difference at which a two-sided t-test rejects equality with the given power.
+    """Return the smallest true difference that a two-sided t-test finds with that power, at the standard error at hand.
 
-    The chance of the rejection on the side of the difference: P((Z + δ/se)/√(V/df) > t), Z normal, V chi-squared, t the
-    quantile of 1 − level/2. It depends on the standard error and not on the estimate, so that it says no more of a test
-    than its interval does, but in words that plan the next one.
+    se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
+    side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about
+    the difference that was found. Sign flips find normal differences as often from 10 on (power .79 instead of .80);
+    of fewer they have too few values of p: .63 with 6, .76 with 7, .78 with 8.
 
     Args:
-        se: standard error of the difference, > 0.
-        df: its degrees of freedom, > 0.
-        level: two-sided significance level, in (0, 1).
-        power: in (0, 1), above level/2.
+        se: standard error of the mean difference, ≥ 0, in its unit.
+        df: degrees of freedom, > 0.
+        level: two-sided, in (0, 1).
+        power: in (level, 1).
 
-    Returns:
-        The difference, > 0, in the unit of ``se``.
+    Raises:
+        ValueError: something outside its range.
 
-    Source: Hoenig and Heisey, "The abuse of power", The American Statistician 55 (2001), on which power may be computed
-    after the data are seen.
+    Source: Cohen, *Statistical Power Analysis for the Behavioral Sciences*, 2nd ed. (1988), ch. 2; Hoenig and Heisey,
+    "The abuse of power", The American Statistician 55 (2001), on which power may be computed after the data are seen.
 
-    >>> round(detectable_difference(0.2, 1e6), 2)
-    0.56
+    >>> round(detectable_difference(1 / 34**0.5, 33), 2)  # 34 pairs find a d_z of .5
+    0.5
     """
+    if not (se >= 0 and df > 0 and 0 < level < power < 1):
+        raise ValueError(f"got se {se}, df {df}, level {level}, power {power}")
+    return se * _noncentrality(df, level, power)
+
+
+@lru_cache(maxsize=4096)
+def _noncentrality(df: float, level: float, power: float) -> float:
     from scipy.optimize import brentq
-    from scipy.special import ndtr
-    from scipy.stats import chi2, t
+    from scipy.special import nctdtr, stdtrit
 
-    # Spread of the estimated standard error about the true one, at equally likely places.
-    spread = np.sqrt(chi2.ppf((np.arange(_POINTS) + 0.5) / _POINTS, df) / df)
-    least = spread * float(t.ppf(1 - level / 2, df))
+    edge = float(stdtrit(df, 1 - level / 2))
 
-    def excess(shift: float) -> float:
-        return float(ndtr(shift - least).mean()) - power
+    def missing(noncentrality: float) -> float:
+        return 1 - float(nctdtr(df, noncentrality, edge)) - power
 
-    return se * float(brentq(excess, 0.0, float(least.max()) + 10.0))
+    high = edge + 1
+    while missing(high) < 0:
+        high *= 2
+    return float(brentq(missing, 0, high, xtol=1e-9))

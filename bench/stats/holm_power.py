@@ -37,9 +37,11 @@ def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulati
         simulation: the surveys, with their ``design``.
 
     Raises:
-        ValueError: fewer listeners than `PlannedDesign.least_listeners`.
+        ValueError: fewer than 2 of either, or fewer listeners than `PlannedDesign.least_listeners`.
     """
     design = simulation.design
+    if min(listeners, prompts) < 2:
+        raise ValueError(f"at least two listeners and two prompts are needed, got {listeners} and {prompts}")
     if listeners < design.least_listeners:
         raise ValueError(f"each of {design.models} models needs its own listener, got {listeners} listeners")
     rng = np.random.default_rng(simulation.seed)

@@ -97,11 +97,16 @@ def unseen_share(n: int, confidence: float = 0.95) -> float:
         n: prompts, ≥ 1.
         confidence: in (0, 1).
 
+    Raises:
+        ValueError: one of them is out of its range.
+
     Source: Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249 (1983).
 
     >>> round(unseen_share(12), 3), round(unseen_share(36), 3)
     (0.221, 0.08)
     """
+    if n < 1 or not 0 < confidence < 1:
+        raise ValueError(f"got n {n}, confidence {confidence}")
     return float(1 - (1 - confidence) ** (1 / n))
 
 

@@ -76,7 +76,7 @@ def holm_confidence(p: npt.ArrayLike, level: float = 0.05) -> Array:
         Confidences in (0, 1), shape (n,), in the order of ``p``.
 
     Raises:
-        ValueError: not one-dimensional, or a value outside [0, 1].
+        ValueError: not one-dimensional, a value outside [0, 1], or a level outside (0, 1).
 
     Source: Serlin, "Confidence intervals and the scientific method: a case for Holm on the range", Journal of
     Experimental Education 61 (1993).
@@ -84,6 +84,8 @@ def holm_confidence(p: npt.ArrayLike, level: float = 0.05) -> Array:
     >>> holm_confidence([0.01, 0.04, 0.03]).round(4).tolist()
     [0.9833, 0.975, 0.975]
     """
+    if not 0 < level < 1:
+        raise ValueError(f"the level must be between 0 and 1, got {level}")
     values, ascending = _ascending(p)
     n = len(ascending)
     left = np.arange(n, 0, -1)

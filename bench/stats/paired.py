@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -206,46 +205,3 @@ def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
         wide = float(reach[place]) * se
         tests.append(PairedTest(mean, mean - wide, mean + wide, float(p[place]), n, float(df[place]), se))
     return tests
-
-
-def detectable_difference(se: float, df: float, level: float = 0.05, power: float = 0.8) -> float:
-    """Return the smallest true difference that a two-sided t-test finds with that power, at the standard error at hand.
-
-    se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
-    side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about
-    the difference that was found. Sign flips find normal differences as often from 10 on (power .79 instead of .80);
-    of fewer they have too few values of p: .63 with 6, .76 with 7, .78 with 8.
-
-    Args:
-        se: standard error of the mean difference, ≥ 0, in its unit.
-        df: degrees of freedom, > 0.
-        level: two-sided, in (0, 1).
-        power: in (level, 1).
-
-    Raises:
-        ValueError: something outside its range.
-
-    Source: Cohen, *Statistical Power Analysis for the Behavioral Sciences*, 2nd ed. (1988), ch. 2.
-
-    >>> round(detectable_difference(1 / 34**0.5, 33), 2)  # 34 pairs find a d_z of .5
-    0.5
-    """
-    if not (se >= 0 and df > 0 and 0 < level < power < 1):
-        raise ValueError(f"got se {se}, df {df}, level {level}, power {power}")
-    return se * _noncentrality(df, level, power)
-
-
-@lru_cache(maxsize=4096)
-def _noncentrality(df: float, level: float, power: float) -> float:
-    from scipy.optimize import brentq
-    from scipy.special import nctdtr, stdtrit
-
-    edge = float(stdtrit(df, 1 - level / 2))
-
-    def missing(noncentrality: float) -> float:
-        return 1 - float(nctdtr(df, noncentrality, edge)) - power
-
-    high = edge + 1
-    while missing(high) < 0:
-        high *= 2
-    return float(brentq(missing, 0, high, xtol=1e-9))

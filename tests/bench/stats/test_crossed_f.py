@@ -86,6 +86,7 @@ def test_maximal_model_agrees_on_complete_data() -> None:
         (np.ones((2, 1, 4)), r"\(2, 1, 4\)"),
         (np.ones((2, 3, 4)), "same differences"),
         (np.full((2, 3, 4), np.nan), "missing"),
+        (np.full((2, 3, 4), np.inf), "infinite"),
     ],
 )
 def test_what_cannot_be_tested_is_said(
@@ -93,5 +94,5 @@ def test_what_cannot_be_tested_is_said(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         crossed_f_test(ratings)
-    with pytest.raises(ValueError, match=r"two models|no rating|only one|no prompt|no listener"):
+    with pytest.raises(ValueError, match=r"two models|no rating|only one|no prompt|no listener|infinite"):
         maximal_f_test(ratings)

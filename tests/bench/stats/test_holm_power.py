@@ -107,3 +107,6 @@ def test_impossible_designs_are_refused(wrong: dict[str, object]) -> None:
         PlannedDesign(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="listener"):
         holm_power(2, 6, 0.4, planned(models=3, cells="between"))
+    for listeners, prompts in ((1, 6), (6, 1)):
+        with pytest.raises(ValueError, match=f"{listeners} and {prompts}"):
+            holm_power(listeners, prompts, 0.4, planned())

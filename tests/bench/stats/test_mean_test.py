@@ -63,6 +63,12 @@ def test_what_no_sample_shows(n: int, share: float) -> None:
     assert unseen_share(n) == pytest.approx(share, abs=2e-6)
 
 
+@pytest.mark.parametrize(("n", "confidence"), [(0, 0.95), (12, 1.0), (12, 0.0)])
+def test_a_share_of_no_sample_or_no_confidence_is_refused(n: int, confidence: float) -> None:
+    with pytest.raises(ValueError, match=f"{n}.*{confidence}"):
+        unseen_share(n, confidence)
+
+
 def test_at_a_true_mean_of_0_it_keeps_its_size_where_sign_flips_do_not() -> None:
     """One prompt in ten fails badly: 36 prompts, equal means; the flips with Student's interval reject too often."""
     rng = np.random.default_rng(11)

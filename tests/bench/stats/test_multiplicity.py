@@ -110,6 +110,12 @@ def test_what_is_no_p_value_is_refused(raw: list[float]) -> None:
         benjamini_hochberg(raw)
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0, float("nan")])
+def test_a_level_outside_its_range_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match=str(level)):
+        holm_confidence([0.01, 0.2], level)
+
+
 def test_statsmodels_agrees() -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     raw = np.random.default_rng(1).uniform(0, 0.2, 40)
