@@ -44,7 +44,15 @@ class PendingComparison:
 
 
 def finish(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
-    """Return the comparisons, tested and adjusted, in the order of the drafts."""
+    """Return the comparisons, tested and adjusted, in the order of the drafts.
+
+    p is adjusted within each family: over all prompts after Holm, over groups after Benjamini and Hochberg.
+
+    Args:
+        drafts: the comparisons before their tests.
+        sets: answers requests for set metrics.
+        progress: receives the progress of these.
+    """
     return _adjusted(drafts, _tested(drafts, sets, progress))
 
 
