@@ -126,7 +126,8 @@ class PretrainedModel(MusicModel):
         Raises:
             UsageError: it is not, or is not finite, or not a number.
         """
-        usable = isinstance(value, int | float) and math.isfinite(value) and (not whole or value == int(value))
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        usable = usable and (not whole or value == int(value))
         if usable and low <= value <= high and value > above:
             return
         bounds = {"from": low, "up to": high, "above": above}

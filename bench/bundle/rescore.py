@@ -40,24 +40,37 @@ def score_again(
     for reference in against:
         # Metrics without a reference are computed in the first round.
         chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
-        settings = RunConfig(
-            metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in chosen),
-            # Each of these metrics compares with it, in its own way.
-            reference=str(run / reference_name(reference)),
-            pairs=PairsFile(file=str(run / reference_name(reference))),
-            common=ground,
-            executor=ExecutorConfig(workers=workers),
-            # It was computed; its own warnings say whether it is biased.
-            shared_recordings="mark",
-        )
-        try:
-            rescore(run, settings, progress)
-        except MissingError as error:
-            for metric in chosen:
-                names = (metric.name, *(embedder.ref.name for embedder in planned[metric].embedders))
-                if any(f"'{name}'" in str(error) for name in names):
-                    missing[metric.ref] = str(error)
+        while chosen:
+            try:
+                rescore(run, _settings(run, chosen, reference, ground, workers), progress)
+                break
+            except MissingError as error:  # nothing was scored; try again without what it names
+                named = [
+                    m for m in chosen if any(f"'{name}'" in str(error) for name in _names(m, planned[m]))
+                ] or chosen
+                missing |= {metric.ref: str(error) for metric in named}
+                chosen = [metric for metric in chosen if metric not in named]
     return missing
+
+
+def _settings(
+    run: Path, metrics: Sequence[BundledMetric], reference: str, ground: CommonGround, workers: int | None
+) -> RunConfig:
+    return RunConfig(
+        metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in metrics),
+        # Each of these metrics compares with it, in its own way.
+        reference=str(run / reference_name(reference)),
+        pairs=PairsFile(file=str(run / reference_name(reference))),
+        common=ground,
+        executor=ExecutorConfig(workers=workers),
+        # It was computed; its own warnings say whether it is biased.
+        shared_recordings="mark",
+    )
+
+
+def _names(metric: BundledMetric, planned: PlannedMetric) -> tuple[str, ...]:
+    """Return the names by which an error may call a metric or what it needs."""
+    return (metric.name, *(embedder.ref.name for embedder in planned.embedders))
 
 
 def show(run: Path, metrics: Sequence[BundledMetric]) -> None:

@@ -239,6 +239,7 @@ def test_a_scheduler_that_cannot_do_what_is_asked_is_refused(
     ("name", "value"),
     [
         ("steps", 0),
+        ("steps", True),
         ("steps", 2.5),
         ("guidance", -1),
         ("guidance", float("nan")),
