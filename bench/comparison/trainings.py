@@ -102,13 +102,17 @@ def compare_trainings(
         The metrics in the order of the columns, over all prompts, then by group.
 
     Raises:
-        UsageError: no such run or row, fewer than two trainings, nothing is scored, or an invalid ``by``.
+        UsageError: no such run, row or reference, fewer than two trainings, nothing is scored, or an invalid ``by``.
         DataError: a damaged run.
 
     Baayen, Davidson and Bates, "Mixed-effects modeling with crossed random effects for subjects and items", Journal of
     Memory and Language 59 (2008); Tukey, "Bias and confidence in not quite large samples", 1958, for pseudo-values.
     """
     options = options or ComparisonOptions()
+    if options.reference is not None:
+        from bench.references.find import check_place
+
+        check_place(options.reference)
     with shown(progress) as told, opened(Path(run)) as (found, _):
         found.row(a)
         trainings = tuple(label for label in found.labels if label != a and fnmatchcase(label, pattern))

@@ -99,7 +99,11 @@ def _pick(
         loss = float(np.nanmean(cube[best]) - np.nanmean(cube[place]))
         note = "no listener rated both on the same prompt, so there is no interval"
         return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), note)
-    found = crossed_mean(differences, confidence)
+    try:
+        found = crossed_mean(differences, confidence)
+    except ValueError as error:  # one listener, one prompt, or too few cells
+        loss = float(np.nanmean(differences))
+        return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), str(error))
     known = not found.reason
     return Pick(
         column.ref,

@@ -108,6 +108,11 @@ def test_one_training_is_no_sample(folder: Path, pattern: str) -> None:
         compare_trainings(folder, "base", pattern)
 
 
+def test_a_reference_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        compare_trainings(folder, "base", "tuned-*", ComparisonOptions(reference="nowhere", plugin_files=True))
+
+
 def test_the_command_takes_a_pattern(folder: Path) -> None:
     runner = CliRunner()
     asked = ["compare", str(folder), "base", "tuned-*", "--plugin-files"]

@@ -281,6 +281,11 @@ def test_each_metric_picks_a_model_and_a_wrong_pick_costs(run: Path, answers: pd
     assert (wrong.listeners_pick, wrong.pick) == ("base", "small")
     assert wrong.loss == pytest.approx(means["base"] - means["small"])
     assert wrong.low is not None and wrong.low > 0
+    alone = turned[turned["listener"] == "l0"]
+    means = alone.groupby("model")["value"].mean()
+    pick = {pick.metric: pick for pick in predicted(run, alone, tmp_path, 20).picks}["Loudness@1"]
+    assert pick.pick == "small" and pick.loss == pytest.approx(means[pick.listeners_pick] - means["small"])
+    assert pick.low is None and "one listener" in (pick.note or "")
 
 
 @pytest.fixture(scope="module")
