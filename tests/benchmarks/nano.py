@@ -132,6 +132,35 @@ def measure_generated(model: MusicModel, genres: Sequence[str] = GENRES, seeds: 
     return Generated(margins, 100 * float(np.mean(nearest)), *tempo, *key, len(clips))
 
 
+def measure_tuning(
+    base: MusicModel, tuned: MusicModel, genre: str = HELD_OUT, seed: int = 0
+) -> tuple[float, float, float]:
+    """KAD of a tuned model less that of its base on the prompts of a genre, and its jackknife interval over prompts."""
+    prompts = [prompt for prompt in load_suite(SUITE).prompts if prompt.genre == genre]
+    requests = [GenerationRequest(prompt, seed, SECONDS) for prompt in prompts]
+    reference = load_reference(find_reference("composer-unheard", plan_embedder(EMBEDDER)).path).of_genre(genre)
+    embedder, kad = load_embedder(EMBEDDER), KernelAudioDistance()
+
+    def windows(model: MusicModel) -> EmbeddingSet:
+        usable = []
+        for place, clip in enumerate(model.generate(requests)):
+            assert not isinstance(clip, Exception), clip
+            usable.append((place, place, embedder.embed(clip)))
+        return gather(usable, reference.embedder, {})
+
+    sets = windows(base), windows(tuned)
+
+    def difference(chosen: Sequence[EmbeddingSet]) -> float:
+        before, after = (kad.evaluate(clips, reference).value for clips in chosen)
+        assert before is not None and after is not None
+        return after - before
+
+    groups = range(len(prompts))
+    left_out = [difference([clips.part(clips.groups != group) for clips in sets]) for group in groups]
+    found = jackknife_interval(difference(sets), left_out)
+    return found.mean, found.low, found.high
+
+
 def _margin(
     kad: KernelAudioDistance, own: EmbeddingSet, reference: Reference, genre: str, genres: Sequence[str]
 ) -> tuple[float, float, float]:

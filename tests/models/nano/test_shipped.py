@@ -15,8 +15,8 @@ from models.card import read_card
 from models.nano.composer_reconstruction import ComposerReconstruction
 from models.shipped import FOLDER, lasting_name, local_path, shipped
 
-BASE, ADAPTER = "audioldm-nano", "audioldm-nano-choral"
-REQUEST = GenerationRequest(Prompt("p", "Calm choral music", "choral"), 0, 1.0)
+BASE, ADAPTER = "audioldm-nano", "audioldm-nano-jazz"
+REQUEST = GenerationRequest(Prompt("p", "Calm jazz", "jazz"), 0, 1.0)
 
 
 def test_names_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
