@@ -52,8 +52,8 @@ def make_nano(
     kind: Annotated[str, typer.Argument(help="audioldm.")],
     folder: Annotated[Path, typer.Argument(help="Folder of its stages; the checkpoint is FOLDER/checkpoint.")],
     hold_out: Annotated[
-        str, typer.Option("--hold-out", metavar="GENRE", help="The genre to leave out of the training.")
-    ] = "choral",
+        str, typer.Option("--hold-out", metavar="GENRE", help="The genre that the network is not trained on.")
+    ] = "jazz",
     effort: Annotated[float, typer.Option(help="Share of clips and steps; use a value below 1 for a trial.")] = 1.0,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that compose.")] = 2,
 ) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.cli import app
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from models.base_checkpoint import identity, locate
 from models.card import read_card
 from models.nano.composer_reconstruction import ComposerReconstruction
+from models.nano.make import HELD_OUT
 from models.shipped import FOLDER, lasting_name, local_path, shipped
 
 BASE, ADAPTER = "audioldm-nano", "audioldm-nano-jazz"
@@ -28,6 +31,15 @@ def test_names_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert local_path(BASE) == Path(BASE) and lasting_name(BASE) == str(tmp_path / BASE)
     with pytest.raises(UsageError):
         locate("audioldm-nona", None, "audioldm")
+
+
+def test_the_command_makes_what_is_shipped() -> None:
+    (made,) = (one for one in app.registered_groups if one.name == "models")
+    assert made.typer_instance is not None
+    (command,) = (one.callback for one in made.typer_instance.registered_commands if one.name == "make-nano")
+    assert command is not None
+    assert signature(command).parameters["hold_out"].default == HELD_OUT
+    assert f"{BASE}-{HELD_OUT}" == ADAPTER
 
 
 def test_they_are_small_and_say_where_the_music_is_from() -> None:
