@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.config.recipe import load_recipe
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import EmbedderRef, load_embedder
 from bench.contracts.metric import ClipMetric, DecodedClip
@@ -130,6 +132,12 @@ def measure_generated(model: MusicModel, genres: Sequence[str] = GENRES, seeds: 
     tempo = _adherence(TempoAdherence(), clips, requests)
     key = _adherence(KeyAdherence(), clips, requests)
     return Generated(margins, 100 * float(np.mean(nearest)), *tempo, *key, len(clips))
+
+
+def recipe_params(label: str) -> dict[str, Any]:
+    """Return how a row of the recipe plays, without its adapter."""
+    (params,) = (row["params"] for row in load_recipe("nano").run["models"] if row != "noise" and row["as"] == label)
+    return {"device": "cpu", **{name: value for name, value in params.items() if name != "adapter"}}
 
 
 def measure_tuning(
