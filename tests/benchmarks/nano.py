@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
+import bench
 from bench.config.recipe import load_recipe
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import EmbedderRef, load_embedder
@@ -134,39 +135,26 @@ def measure_generated(model: MusicModel, genres: Sequence[str] = GENRES, seeds: 
     return Generated(margins, 100 * float(np.mean(nearest)), *tempo, *key, len(clips))
 
 
-def recipe_params(label: str) -> dict[str, Any]:
-    """Return how a row of the recipe plays, without its adapter."""
-    (params,) = (row["params"] for row in load_recipe("nano").run["models"] if row != "noise" and row["as"] == label)
-    return {"device": "cpu", **{name: value for name, value in params.items() if name != "adapter"}}
+def measure_tuning(folder: Path, adapter: str) -> Mapping[str, tuple[float, float, float]]:
+    """Compare the base with an adapter as the recipe plays them, on its prompts of the held-out genre.
 
+    Args:
+        folder: where the run is made.
+        adapter: name or folder of the adapter.
 
-def measure_tuning(
-    base: MusicModel, tuned: MusicModel, genre: str = HELD_OUT, seed: int = 0
-) -> tuple[float, float, float]:
-    """KAD of a tuned model less that of its base on the prompts of a genre, and its jackknife interval over prompts."""
-    prompts = [prompt for prompt in load_suite(SUITE).prompts if prompt.genre == genre]
-    requests = [GenerationRequest(prompt, seed, SECONDS) for prompt in prompts]
-    reference = load_reference(find_reference("composer-unheard", plan_embedder(EMBEDDER)).path).of_genre(genre)
-    embedder, kad = load_embedder(EMBEDDER), KernelAudioDistance()
-
-    def windows(model: MusicModel) -> EmbeddingSet:
-        usable = []
-        for place, clip in enumerate(model.generate(requests)):
-            assert not isinstance(clip, Exception), clip
-            usable.append((place, place, embedder.embed(clip)))
-        return gather(usable, reference.embedder, {})
-
-    sets = windows(base), windows(tuned)
-
-    def difference(chosen: Sequence[EmbeddingSet]) -> float:
-        before, after = (kad.evaluate(clips, reference).value for clips in chosen)
-        assert before is not None and after is not None
-        return after - before
-
-    groups = range(len(prompts))
-    left_out = [difference([clips.part(clips.groups != group) for clips in sets]) for group in groups]
-    found = jackknife_interval(difference(sets), left_out)
-    return found.mean, found.low, found.high
+    Returns:
+        The difference of each metric, and the ends of its 95 % interval.
+    """
+    planned = load_recipe("nano").run
+    base, tuned = (row for row in planned["models"] if row != "noise" and row["as"] in ("base", "lora-0"))
+    prompts = [prompt for prompt in yaml.safe_load(SUITE.read_text())["prompts"] if prompt["genre"] == HELD_OUT]
+    suite = folder / "prompts.yaml"
+    suite.write_text(yaml.safe_dump({"name": "held-out", "version": 1, "prompts": prompts}))
+    models = [base, {**tuned, "as": "tuned", "params": {**tuned["params"], "adapter": adapter}}]
+    run = {**planned, "suite": str(suite), "models": models, "metrics": ["kad", "genre-fit"]}
+    made = bench.run(run, folder / "run")
+    found = {one.column.ref.partition("@")[0]: one for one in bench.compare(made.folder, "base", "tuned")}
+    return {name: (one.estimate, one.low, one.high) for name, one in found.items()}
 
 
 def _margin(
