@@ -308,7 +308,7 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
         ("UPDATE metrics SET reference = '../evil'", "a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
          "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings, families "
-         "FROM metrics", "same name"),
+         "FROM metrics", "key-adherence@2 2 times"),
         ("UPDATE metrics SET warnings = '[1]'", "damaged"),
         ("UPDATE metrics SET families = '[7]'", "run.db cannot"),
         ("UPDATE models SET lineage = '[]'", "lineage"),
