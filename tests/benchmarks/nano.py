@@ -15,6 +15,7 @@ import numpy.typing as npt
 import yaml
 
 import bench
+from bench.comparison.compare import compare
 from bench.config.recipe import load_recipe
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import EmbedderRef, load_embedder
@@ -153,8 +154,11 @@ def measure_tuning(folder: Path, adapter: str) -> Mapping[str, tuple[float, floa
     models = [base, {**tuned, "as": "tuned", "params": {**tuned["params"], "adapter": adapter}}]
     run = {**planned, "suite": str(suite), "models": models, "metrics": ["kad", "genre-fit"]}
     made = bench.run(run, folder / "run")
-    found = {one.column.ref.partition("@")[0]: one for one in bench.compare(made.folder, "base", "tuned")}
-    return {name: (one.estimate, one.low, one.high) for name, one in found.items()}
+    found = {}
+    for one in compare(made.folder, "base", "tuned"):
+        assert one.estimate is not None and one.low is not None and one.high is not None
+        found[one.column.ref.partition("@")[0]] = (one.estimate, one.low, one.high)
+    return found
 
 
 def _margin(
