@@ -233,7 +233,7 @@ def _parquet(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
     try:
-        table = pyarrow.parquet.read_table(file)
-    except (pyarrow.ArrowException, OSError) as error:
+        rows = pyarrow.parquet.read_table(file).to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not a valid Parquet file ({str(error).splitlines()[0]})") from None
-    yield from enumerate(table.to_pylist(), 1)
+    yield from enumerate(rows, 1)

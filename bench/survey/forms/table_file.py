@@ -127,8 +127,8 @@ def _parquet(path: Path, content: bytes) -> TextTable:
 
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(content))
-    except (pyarrow.ArrowException, OSError) as error:
+        columns: list[Sequence[Any]] = [column.to_pylist() for column in table.columns]
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a valid Parquet file ({str(error).splitlines()[0]})") from None
-    columns: list[Sequence[Any]] = [column.to_pylist() for column in table.columns]
     rows = [[written(value) for value in row] for row in zip(*columns, strict=True)]
     return TextTable(path, [tidy(str(name)) for name in table.column_names], rows, list(range(1, len(rows) + 1)))
