@@ -10,8 +10,7 @@ def detectable_difference(se: float, df: float, level: float = 0.05, power: floa
 
     se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
     side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about
-    the difference that was found. Sign flips find normal differences as often from 10 on (power .79 instead of .80);
-    of fewer they have too few values of p: .63 with 6, .76 with 7, .78 with 8.
+    the difference that was found.
 
     Args:
         se: standard error of the mean difference, ≥ 0, in its unit.

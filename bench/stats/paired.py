@@ -87,6 +87,9 @@ def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, se
     Otherwise (1 + those of the random signs) / (1 + permutations), so that p is never 0. Signs are given to |d| in
     descending order: p does not depend on the order of the differences, nor on which model is B.
 
+    Normal differences that a t-test finds with a power of .80 are found as often from 10 on (.79); fewer have too few
+    values of p: .63 with 6, .76 with 7, .78 with 8.
+
     Args:
         differences: B − A, shape (tests, n), n ≥ 1, finite. A difference of 0 has no sign, so shorter rows may be
             filled up with zeros.

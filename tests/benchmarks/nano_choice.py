@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from nano import GENRES
+
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import EmbedderRef, load_embedder
 from bench.contracts.model import GenerationRequest, MusicModel
@@ -28,12 +30,9 @@ from bench.contracts.prompt_suite import load_suite_named
 from metrics.kernel import kernel_audio_distance
 from models.audioldm import AudioLDM
 from models.composer import Composer
-from models.composer.writing.prompt_parser import STYLES
 from models.nano.make import HELD_OUT
 from models.nano.music import works
 
-KNOWN = tuple(genre for genre in STYLES if genre != HELD_OUT)
-NEW = HELD_OUT
 PIECES = 30  # of each genre, that are compared with
 SEEDS = (1000, 1001, 1002, 1003)  # the first two of the genres that are not new
 SECONDS = 10.0
@@ -75,14 +74,14 @@ def main() -> None:
         given = Path(sys.argv[1])
         tuned = {"adapter": str(given)} if (given / "adapter_config.json").is_file() else {"checkpoint": str(given)}
     strengths = (0.75, 1.0, 1.25) if "adapter" in tuned else (1.0,)
-    shown = {NEW: (NEW,)} if tuned else {NEW: (NEW,), "others": KNOWN}
+    shown = {HELD_OUT: (HELD_OUT,)} if tuned else {HELD_OUT: (HELD_OUT,), "others": GENRES}
     print(f"{'guidance':>8} {'strength':>8}", *(f"{name:>8}" for name in shown), "  (KAD on mel-statistics)")
     for guidance, strength in product(GUIDANCES, strengths):
         params: dict[str, Any] = {"checkpoint": "audioldm-nano", "guidance": guidance, **tuned}
         if "adapter" in tuned:
             params["adapter_scale"] = strength
         model = AudioLDM(**params, steps=14, device="cpu")
-        found = [distance(model, genres, SEEDS if genres == (NEW,) else SEEDS[:2]) for genres in shown.values()]
+        found = [distance(model, genres, SEEDS if genres == (HELD_OUT,) else SEEDS[:2]) for genres in shown.values()]
         print(f"{guidance:8g} {strength:8g}", *(f"{value:8.2f}" for value in found), flush=True)
 
 

@@ -97,7 +97,7 @@ def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
 def model_question(
     table: TextTable, known: Mapping[str, str], otherwise: SurveyQuestion | None = None
 ) -> SurveyQuestion | None:
-    """Return the question which column is the model; None if none may be.
+    """Return the question which column is the model; if none may be, `otherwise`, with columns of one value a listener.
 
     Args:
         table: the file.

@@ -67,7 +67,7 @@ def _question(table: TextTable, request: Request) -> SurveyQuestion | None:
     if column is not None:
         about = map_question(table, f"the column '{column}'", table.column(column), "clip")
     if "prompt" in known:
-        about = model_question(table, known, about) or about
+        about = model_question(table, known, about)
     if about is not None:
         return about
     if question := prompt_and_model_question(table, known):
