@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("audioldm",)
 HELD_OUT = "jazz"
 CLIPS = 3000
-STEPS = 3200  # of the network
+STEPS = 8000  # of the network
 _VOCABULARY = 900
 _TEXTS = 4000  # described pieces that the vocabulary is learned from, each twice
 _SCALED = 200  # clips over which the latents' spread is measured
@@ -77,10 +77,10 @@ class NanoPlan:
 def make(plan: NanoPlan, progress: Progress) -> Path:
     """Make a checkpoint, or go on with one that was begun; return its folder.
 
-    The stages are ``music`` and ``held-out`` (the music of that genre), ``autoencoder``, ``vocoder`` and
-    ``text_encoder``, each a folder in which it resumes; ``base``, a checkpoint with an untrained network; ``network``,
-    which ``tunebench train`` makes of it; and ``checkpoint``, all of it in half precision. The same plan gives the same
-    weights on one machine.
+    The stages are ``music`` and ``held-out`` (the music of that genre), ``autoencoder``, ``vocoder``, ``adversary``
+    (which the vocoder goes on against) and ``text_encoder``, each a folder in which it resumes; ``base``, a checkpoint
+    with an untrained network; ``network``, which ``tunebench train`` makes of it; and ``checkpoint``, all of it in half
+    precision. The same plan gives the same weights on one machine.
 
     Raises:
         MissingError: software that is not installed.
@@ -148,7 +148,7 @@ def _parts(plan: NanoPlan, files: list[Path], progress: Progress) -> Mapping[str
     from models.composer.chance import named_generator
     from models.nano import audioldm
     from models.nano.texts import AMOUNTS, CLASSES, draw_described
-    from models.training.parts import autoencoder, text_encoder, vocoder
+    from models.training.parts import adversary, autoencoder, text_encoder, vocoder
     from models.training.parts.clips import Clips
     from models.training.parts.loop import train_part
 
@@ -164,6 +164,10 @@ def _parts(plan: NanoPlan, files: list[Path], progress: Progress) -> Mapping[str
     played = audioldm.vocoder()
     step = vocoder.vocoder_step(clips, audioldm.HOP, audioldm.BANDS, coded)
     train_part(played, step, settings(vocoder.SETTINGS), plan.out / "vocoder", progress)
+    torch.manual_seed(0)
+    judged = adversary.VocoderTraining(played)
+    step = adversary.adversarial_step(clips, audioldm.HOP, audioldm.BANDS, coded)
+    train_part(judged, step, settings(adversary.SETTINGS), plan.out / "adversary", progress)
     chance = named_generator("nano vocabulary")
     texts = [text for _ in range(plan.scaled(_TEXTS)) for text in draw_described(chance).texts]
     tokenizer = text_encoder.train_tokenizer(texts, _VOCABULARY, plan.out / "text_encoder" / "tokenizer")

@@ -46,13 +46,23 @@ def vocoder_step(clips: Clips, hop: int, bands: int, autoencoder: Any = None) ->
         else:
             true = clips.waveforms(BATCH, frames, chance)
             shown = spectrograms(true, clips.rate, hop, bands)
-        played = network(shown)
-        losses = spectral_losses(played, true)
-        losses["mel"] = (_log_mel(played, fine) - _log_mel(true, fine)).abs().mean()
-        losses["waveform"] = (played - true).abs().mean() / 2
-        return losses
+        return reconstruction_losses(network(shown), true, fine)
 
     return step
+
+
+def reconstruction_losses(played: torch.Tensor, true: torch.Tensor, filters: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Compute all of `vocoder_step`'s losses.
+
+    Args:
+        played: waveforms, shape (batch, samples).
+        true: what they should be, same shape.
+        filters: of the mel spectrogram, as `models.training.mel.mel_matrix` gives them for windows of 1,024.
+    """
+    losses = spectral_losses(played, true)
+    losses["mel"] = (_log_mel(played, filters) - _log_mel(true, filters)).abs().mean()
+    losses["waveform"] = (played - true).abs().mean() / 2
+    return losses
 
 
 def spectral_losses(played: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -64,16 +74,22 @@ def spectral_losses(played: torch.Tensor, true: torch.Tensor) -> dict[str, torch
     """
     convergence, magnitude = [], []
     for window in WINDOWS:
-        heard, wanted = (_magnitudes(wave, window) for wave in (played, true))
+        heard, wanted = (magnitudes(wave, window) for wave in (played, true))
         convergence.append(torch.linalg.norm(wanted - heard) / torch.linalg.norm(wanted).clamp(min=1e-6))
         magnitude.append((heard.log() - wanted.log()).abs().mean())
     return {"convergence": torch.stack(convergence).mean(), "magnitude": torch.stack(magnitude).mean()}
 
 
-def _magnitudes(wave: torch.Tensor, window: int) -> torch.Tensor:
+def magnitudes(wave: torch.Tensor, window: int) -> torch.Tensor:
+    """Compute a spectrogram's magnitudes, shape (batch, window / 2 + 1, frames), as loud for every window.
+
+    Args:
+        wave: waveforms, shape (batch, samples).
+        window: in samples; a quarter of it lies between frames.
+    """
     spectrum = torch.stft(wave, window, window // 4, window=torch.hann_window(window), return_complex=True)
     return (spectrum.real.square() + spectrum.imag.square() + 1e-7).sqrt() / math.sqrt(window / 1024)
 
 
 def _log_mel(wave: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
-    return (filters @ _magnitudes(wave, 1024)).clamp(min=1e-5).log()
+    return (filters @ magnitudes(wave, 1024)).clamp(min=1e-5).log()

@@ -15,8 +15,9 @@ from bench.errors import DataError
 from models.nano import audioldm
 from models.nano.texts import AMOUNTS, CLASSES, draw_described
 from models.training.mel import log_mel
-from models.training.parts import autoencoder, text_encoder, vocoder
+from models.training.parts import adversary, autoencoder, text_encoder, vocoder
 from models.training.parts.clips import Clips, spectrograms
+from models.training.parts.loop import Losses, Step
 from models.training.waveform import levelled
 
 RATE = 16_000
@@ -111,6 +112,76 @@ def test_later_steps_show_a_vocoder_what_an_autoencoder_gives_back(clips: Clips)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         expected = network.decode(network.encode(true).latent_dist.mean).sample[:, 0]
     assert torch.equal(shown.spectra, expected.float())
+
+
+class Repeated(torch.nn.Module):
+    """A vocoder that plays one waveform, whatever it is given."""
+
+    def __init__(self, wave: torch.Tensor) -> None:
+        super().__init__()
+        self.wave = torch.nn.Parameter(wave)
+
+    def forward(self, _: torch.Tensor) -> torch.Tensor:
+        return self.wave
+
+
+class Saying(torch.nn.Module):
+    """A discriminator that says one thing of everything."""
+
+    def __init__(self, verdict: float) -> None:
+        super().__init__()
+        self.verdict = torch.nn.Parameter(torch.tensor(verdict))
+
+    def forward(self, waves: torch.Tensor) -> list[torch.Tensor]:
+        return [waves, self.verdict.expand(len(waves), 1)]
+
+
+def _adversarial(clips: Clips) -> tuple[Step, torch.Tensor]:
+    """Return the step, and the music of its first batch."""
+    torch.manual_seed(0)
+    step = adversary.adversarial_step(clips, audioldm.HOP, audioldm.BANDS, audioldm.autoencoder().eval())
+    return step, clips.waveforms(vocoder.BATCH, 24 * audioldm.HOP, np.random.default_rng(0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verdict", "fooled", "told"), [(0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (0.5, 0.25, 0.5)])
+def test_adversarial_losses_in_closed_form(clips: Clips, verdict: float, fooled: float, told: float) -> None:
+    step, true = _adversarial(clips)
+    network = adversary.VocoderTraining(Repeated(1.5 * true))
+    network.discriminators = torch.nn.ModuleList([Saying(verdict)])
+    losses = {name: float(loss.detach()) for name, loss in step(network, np.random.default_rng(0), 0.0).items()}
+    assert losses["fooled"] == pytest.approx(adversary.FOOLED_WEIGHT * fooled)
+    assert losses["told"] == pytest.approx(told)
+    assert losses["features"] == pytest.approx(0.5 * adversary.FEATURES_WEIGHT)  # half as much again
+    assert losses["convergence"] == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_vocoder_and_discriminators_each_have_their_own_losses(clips: Clips) -> None:
+    step, true = _adversarial(clips)
+    played = Repeated(0.9 * true)
+    network = adversary.VocoderTraining(played)
+    judges = [*network.discriminators.parameters()]
+    losses = step(network, np.random.default_rng(0), 0.0)
+    for name, loss in losses.items():
+        found = torch.autograd.grad(loss, [played.wave, *judges], retain_graph=True, allow_unused=True)
+        moved = [grad is not None and bool(grad.any()) for grad in found]
+        assert moved[0] == (name != "told"), name
+        assert all(moved[1:]) if name == "told" else not any(moved[1:]), name
+
+
+@pytest.mark.slow
+def test_discriminators_learn_to_tell_played_from_true(clips: Clips) -> None:
+    step, true = _adversarial(clips)
+    noise = torch.from_numpy(np.random.default_rng(1).standard_normal(true.shape)).float()
+    network = adversary.VocoderTraining(Repeated(0.05 * noise))
+    network.vocoder.requires_grad_(False)
+
+    def told(network: torch.nn.Module, chance: np.random.Generator, done: float) -> Losses:
+        return {"told": step(network, chance, done)["told"]}
+
+    first, last = _descends(network, told, 8, 5e-3)
+    assert last < 0.5 * first
 
 
 @pytest.mark.slow
