@@ -21,10 +21,9 @@ from models.training.parts.vocoder import BATCH, FINE_BANDS, SECONDS, magnitudes
 WINDOWS = (256, 512, 1024, 2048)  # samples
 WIDTH = 16
 SLOPE = 0.2
-FOOLED_WEIGHT = 2.0
-FEATURES_WEIGHT = 2.0
+MEL_WEIGHT = 10.0  # of the same order as in HiFi-GAN: what is played follows the spectrogram, whatever the judges say
 
-SETTINGS = LoopSettings("adversary", steps=6000, lr=5e-4, betas=(0.8, 0.99), weight_decay=1e-3)
+SETTINGS = LoopSettings("adversary", steps=5000, lr=3e-4, betas=(0.8, 0.99), weight_decay=1e-3)
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -99,10 +98,13 @@ def adversarial_step(clips: Clips, hop: int, bands: int, autoencoder: Any) -> St
             fooled.append((verdict.float() - 1).square().mean())
             features += [_relative(mine, its.detach()) for mine, its in zip(heard, real, strict=True)]
             discriminator.requires_grad_(True)
+        losses = reconstruction_losses(played, true, fine)
+        del losses["magnitude"]  # least for the mean of grains
         return {
-            **reconstruction_losses(played, true, fine),
-            "fooled": FOOLED_WEIGHT * torch.stack(fooled).mean(),
-            "features": FEATURES_WEIGHT * torch.stack(features).mean(),
+            **losses,
+            "mel": MEL_WEIGHT * losses["mel"],
+            "fooled": torch.stack(fooled).mean(),
+            "features": torch.stack(features).mean(),
             "told": torch.stack(told).mean(),
         }
 
