@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.bundle.sanitize import BundledMetric
@@ -10,7 +10,6 @@ from bench.config.run_config import CommonGround, ExecutorConfig, MetricConfig, 
 from bench.contracts.pairs_file import PairsFile
 from bench.errors import MissingError
 from bench.pipeline.run import rescore
-from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.scores.protocol import Protocol, ShownMetric, shown_in, stated_protocol
 from bench.storage.database import open_database
@@ -21,7 +20,7 @@ from bench.storage.store import Store
 
 def score_again(
     run: Path,
-    planned: Mapping[BundledMetric, PlannedMetric],
+    scored: Sequence[BundledMetric],
     ground: CommonGround,
     workers: int | None,
     progress: Progress,
@@ -30,26 +29,26 @@ def score_again(
 
     Args:
         run: a run folder of our own, with the references of the bundle in it.
-        planned: the metrics.
+        scored: the metrics.
         ground: the part of the clips that is embedded.
         workers: number of worker processes; every core by default.
         progress: receives the progress.
     """
     missing: dict[str, str] = {}
-    against = list(dict.fromkeys(metric.reference for metric in planned if metric.reference)) or [""]
+    against = list(dict.fromkeys(metric.reference for metric in scored if metric.reference)) or [""]
     for reference in against:
         # Metrics without a reference are computed in the first round.
-        chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
-        while chosen:
+        chosen = [m for m in scored if m.reference == reference or (not m.reference and reference == against[0])]
+        rounds = [chosen] if chosen else []
+        while rounds:
+            metrics = rounds.pop()
             try:
-                rescore(run, _settings(run, chosen, reference, ground, workers), progress)
-                break
-            except MissingError as error:  # nothing was scored; try again without what it names
-                named = [
-                    m for m in chosen if any(f"'{name}'" in str(error) for name in _names(m, planned[m]))
-                ] or chosen
-                missing |= {metric.ref: str(error) for metric in named}
-                chosen = [metric for metric in chosen if metric not in named]
+                rescore(run, _settings(run, metrics, reference, ground, workers), progress)
+            except MissingError as error:  # nothing was scored; try again without what needs it
+                if len(metrics) == 1:
+                    missing[metrics[0].ref] = str(error)
+                else:
+                    rounds = [[metric] for metric in reversed(metrics)]
     return missing
 
 
@@ -66,11 +65,6 @@ def _settings(
         # It was computed; its own warnings say whether it is biased.
         shared_recordings="mark",
     )
-
-
-def _names(metric: BundledMetric, planned: PlannedMetric) -> tuple[str, ...]:
-    """Return the names by which an error may call a metric or what it needs."""
-    return (metric.name, *(embedder.ref.name for embedder in planned.embedders))
 
 
 def show(run: Path, metrics: Sequence[BundledMetric]) -> None:

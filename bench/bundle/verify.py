@@ -108,7 +108,7 @@ def _verify(
     wrong = usable_references(run, planned)
     damage += wrong.values()
     planned = {metric: plan for metric, plan in planned.items() if metric.ref not in wrong}
-    unchecked |= score_again(run, planned, config.common, workers, progress)
+    unchecked |= score_again(run, list(planned), config.common, workers, progress)
     show(run, [metric for metric in planned if metric.ref not in unchecked])
     with Store.read(run) as store:
         protocol = protocol_now(store, shown)

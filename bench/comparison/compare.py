@@ -98,10 +98,6 @@ def compare_rows(
     """Compare rows of runs that are `opened`; other arguments and errors as for `compare`."""
     options = options or ComparisonOptions()
     by = parse_grouping(options.by)
-    if options.reference is not None:
-        from bench.references.find import check_place
-
-        check_place(options.reference)
     groupings: tuple[Grouping, ...] = () if by is None else ("genre",) if by == "genre" else ("level",)
     first, second = runs
     first.row(a)

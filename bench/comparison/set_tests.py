@@ -26,7 +26,7 @@ from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination
-from bench.references.find import find_by_fingerprint
+from bench.references.find import check_place, find_by_fingerprint
 from bench.storage.frozen_config import read_frozen
 from bench.storage.store import Store, StoredClip
 
@@ -89,6 +89,10 @@ class SetTests:
         plugin_files: whether metrics of plugin files may be loaded. A run may be untrusted, and showing its
             tables must not run code named in its configuration.
         keep: the run that stores the results, open for writing; None stores them in the user's cache folder.
+
+    Raises:
+        UsageError: the other place does not exist, or contains no reference file.
+        DataError: a reference file there is damaged.
     """
 
     def __init__(
@@ -98,6 +102,8 @@ class SetTests:
         plugin_files: bool = False,
         keep: Store | None = None,
     ) -> None:
+        if reference is not None:
+            check_place(reference)
         self._plugin_files = plugin_files
         self._runs = list(dict.fromkeys(runs))
         self._place = reference

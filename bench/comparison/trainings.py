@@ -109,10 +109,6 @@ def compare_trainings(
     Memory and Language 59 (2008); Tukey, "Bias and confidence in not quite large samples", 1958, for pseudo-values.
     """
     options = options or ComparisonOptions()
-    if options.reference is not None:
-        from bench.references.find import check_place
-
-        check_place(options.reference)
     with shown(progress) as told, opened(Path(run)) as (found, _):
         found.row(a)
         trainings = tuple(label for label in found.labels if label != a and fnmatchcase(label, pattern))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,35 +84,23 @@ def _values(column: Column, run: RatedRun, clips: list[Clip], models: list[str])
 def _pick(
     column: Column, scale: str, values: list[float], models: list[str], cube: Array, best: int, confidence: float
 ) -> Pick:
-    theirs = models[best]
+    blank = Pick(column.ref, scale, None, models[best], None, None, None, len(models), None)
     if column.direction == "none":
-        note = "the metric is never better or worse"
-        return Pick(column.ref, scale, None, theirs, None, None, None, len(models), note)
+        return replace(blank, note="the metric is never better or worse")
     if missing := [model for model, value in zip(models, values, strict=True) if math.isnan(value)]:
-        note = f"no value for {', '.join(missing)}"
-        return Pick(column.ref, scale, None, theirs, None, None, None, len(models), note)
+        return replace(blank, note=f"no value for {', '.join(missing)}")
     place = int(np.argmax(values))
+    picked = replace(blank, pick=models[place])
     if place == best:
-        return Pick(column.ref, scale, models[place], theirs, 0.0, None, None, len(models), None)
+        return replace(picked, loss=0.0)
     differences = cube[best] - cube[place]
     if np.isnan(differences).all():
         loss = float(np.nanmean(cube[best]) - np.nanmean(cube[place]))
-        note = "no listener rated both on the same prompt, so there is no interval"
-        return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), note)
+        return replace(picked, loss=loss, note="no listener rated both on the same prompt, so there is no interval")
     try:
         found = crossed_mean(differences, confidence)
     except ValueError as error:  # one listener, one prompt, or too few cells
-        loss = float(np.nanmean(differences))
-        return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), str(error))
-    known = not found.reason
-    return Pick(
-        column.ref,
-        scale,
-        models[place],
-        theirs,
-        found.estimate,
-        found.low if known else None,
-        found.high if known else None,
-        len(models),
-        found.reason or None,
-    )
+        return replace(picked, loss=float(np.nanmean(differences)), note=str(error))
+    if found.reason:
+        return replace(picked, loss=found.estimate, note=found.reason)
+    return replace(picked, loss=found.estimate, low=found.low, high=found.high)

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -328,6 +329,18 @@ class TestVerifying:
         printed = capsys.readouterr().out
         assert "not checked: Peak@1: no metric 'Peak' is installed here" in printed
         assert "numbers agree" in printed
+
+    def test_missing_software_of_some_metrics_leaves_the_others_checked(self, bundle: Path) -> None:
+        program = (
+            "import json, sys; sys.modules['onnxruntime'] = None  # as where it is not installed\n"
+            "from bench.bundle.verify import verify\n"
+            "found = verify(sys.argv[1], workers=0)\n"
+            "print(json.dumps([sorted(found.unchecked), found.damage, len(found.deviations), found.numbers]))"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, check=True)
+        unchecked, damage, deviations, numbers = json.loads(done.stdout)
+        assert (unchecked, damage, deviations) == (["genre-fit@2", "kad@2"], [], 0)
+        assert 0 < numbers < verify(bundle, workers=0).numbers
 
 
 PLACE = Place("leaderboard.json", "m", "x@1", "all", "all")
