@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.comparison.result import LEVEL, Comparison
+from bench.contracts.notice import Notice, joined
 from bench.number_format import NONE, counted, decimals_for, first_few, number, p_text
 from bench.scores.protocol import Protocol
 from bench.spreadsheet import csv_text
@@ -183,10 +184,15 @@ def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
 def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
     """Return missing values and warnings, each once with the rows that it applies to."""
     said: dict[str, list[str]] = {}
+    warned: dict[Notice, list[str]] = {}
     for c in comparisons:
         place = c.column.ref if c.grouping == "all" else f"{c.column.ref} ({c.group})"
-        for text in (*([c.reason] if c.reason else []), *(w.sentence for w in c.warnings)):
-            said.setdefault(text, []).append(place)
+        if c.reason:
+            said.setdefault(c.reason, []).append(place)
+        for warning in c.warnings:
+            warned.setdefault(warning, []).append(place)
+    for warning, places in joined(warned).items():
+        said.setdefault(warning.sentence, []).extend(places)
     every = len(comparisons)
     return [
         f"{'all' if every > 1 and len(at) == every else ', '.join(first_few(at, 6))}: {text}"

@@ -7,8 +7,8 @@ one changes no stored score; a plugin's own code brings its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.contracts.plain_json import plain_json
@@ -107,6 +107,27 @@ def checked(notices: Iterable[Notice | str], whose: str) -> tuple[Notice, ...]:
     return tuple(Notice.of_sentence(notice) if isinstance(notice, str) else notice for notice in given)
 
 
+def joined(warned: Mapping[Notice, Sequence[str]]) -> dict[Notice, Sequence[str]]:
+    """Join the `W-ONE-MAKER` of several models, which are trained alike more often than not, in one warning.
+
+    Args:
+        warned: for each warning, what it is about, such as metrics.
+
+    Returns:
+        The same; where warnings about the same differ in their model alone, the first of them, with a list of models.
+    """
+    alike: dict[object, list[Notice]] = {}
+    for notice, about in warned.items():
+        others = {name: value for name, value in notice.params.items() if name != "model"}
+        key = (canonical_json(others), *about) if notice.code == "W-ONE-MAKER" else notice
+        alike.setdefault(key, []).append(notice)
+    found: dict[Notice, Sequence[str]] = {}
+    for first, *more in alike.values():
+        models = [notice.params.get("model") for notice in (first, *more)]
+        found[replace(first, params={**first.params, "model": models}) if more else first] = warned[first]
+    return found
+
+
 def _unpaired(p: Mapping[str, Any]) -> str:
     alone = p["only_a"] + p["only_b"]
     parts = [f"{number} of {side}" for number, side in ((p["only_a"], "A"), (p["only_b"], "B")) if number]
@@ -127,6 +148,15 @@ def _family(p: Mapping[str, Any]) -> str:
         *([f"was trained with {trained}"] if trained else []),
     ]
     return f"'{p['model']}' {' and '.join(ways)}, and so is what it is scored by: no independent judge, it may favor it"
+
+
+def _one_maker(p: Mapping[str, Any]) -> str:
+    models = [p["model"]] if isinstance(p["model"], str) else p["model"]
+    named, count = ", ".join(first_few([f"'{model}'" for model in models], 6)), len(models)
+    return (
+        f"{named} {plural(count, 'was', 'were')} trained on music by '{p['maker']}', which made the reference "
+        f"'{p['reference']}', too: the {plural(count, 'score tells', 'scores tell')} of such music only"
+    )
 
 
 def _order(p: Mapping[str, Any]) -> str:
@@ -218,10 +248,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-GENRES": _genres,
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
-    "W-ONE-MAKER": lambda p: (
-        f"'{p['model']}' was trained on music by '{p['maker']}', which made the reference '{p['reference']}', too: the "
-        "score tells of such music only"
-    ),
+    "W-ONE-MAKER": _one_maker,
     "W-ONE-EACH": lambda p: (
         f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
         "music like it reads below 0"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.contracts.clip_view import View, view_text
-from bench.contracts.notice import Notice
+from bench.contracts.notice import Notice, joined
 from bench.number_format import NONE, decimals_for, first_few, half_width, number
 from bench.scores.aggregate import Cell, Column
 
@@ -74,7 +74,8 @@ def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
     for cell in cells:
         for warning in cell.estimate.warnings:
             warned.setdefault(warning, []).append(cell.column.ref)
-    return lines + [f"{_named(refs, columns_of(cells))}: {warning.sentence}" for warning, refs in warned.items()]
+    lines += [f"{_named(refs, columns_of(cells))}: {warning.sentence}" for warning, refs in joined(warned).items()]
+    return lines
 
 
 def _named(refs: Sequence[str], columns: Mapping[str, Column]) -> str:

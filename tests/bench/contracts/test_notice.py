@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.contracts.notice import _TEXTS, Notice, checked
+from bench.contracts.notice import _TEXTS, Notice, checked, joined
 from bench.errors import DataError
 
 ROOT = Path(__file__).parents[3]
@@ -222,3 +222,25 @@ def test_the_page_of_warnings_has_every_code_and_no_other() -> None:
     assert set(listed) == _emitted()
     assert {*_TEXTS, "W-OTHER", "W-ORDER-EFFECT", "W-SIDE"} == set(listed)
     assert all(len(row.split(" | ")) == 3 for row in rows)
+
+
+def test_one_maker_of_several_models_is_one_warning() -> None:
+    def maker(model: str, reference: str = "r") -> Notice:
+        return Notice("W-ONE-MAKER", {"model": model, "maker": "composer", "reference": reference})
+
+    shared = Notice("W-SHARED", {"model": "a", "shared": 1, "of": 9, "reference": "r"})
+    warned = {maker("a"): ["kad"], shared: ["kad"], maker("b"): ["kad"], maker("c"): ["fad"], maker("d", "s"): ["kad"]}
+    found = joined(warned)
+    both = Notice("W-ONE-MAKER", {"model": ["a", "b"], "maker": "composer", "reference": "r"})
+    assert found == {both: ["kad"], shared: ["kad"], maker("c"): ["fad"], maker("d", "s"): ["kad"]}
+    assert list(found)[:2] == [both, shared]
+    assert "'a', 'b' were trained on music by 'composer'" in both.text
+    seven = Notice("W-ONE-MAKER", {"model": [*"abcdefgh"], "maker": "composer", "reference": "r"})
+    assert "'f', and 2 more were trained" in seven.text
+
+
+def test_warnings_of_models_without_a_name_are_joined_too() -> None:
+    """A run from another source may store anything."""
+    nameless, other = (Notice("W-ONE-MAKER", {"maker": "m", "reference": "r", **more}) for more in ({}, {"model": 1}))
+    (found,) = joined({nameless: ["kad"], other: ["kad"]})
+    assert found.sentence.startswith("W-ONE-MAKER: ")
