@@ -21,13 +21,13 @@ from models.training.parts.vocoder import BATCH, FINE_BANDS, SECONDS, magnitudes
 WINDOWS = (256, 512, 1024, 2048)  # samples
 WIDTH = 16
 SLOPE = 0.2
-MEL_WEIGHT = 10.0  # of the same order as in HiFi-GAN: what is played follows the spectrogram, whatever the judges say
+MEL_WEIGHT = 10.0  # 45 in HiFi-GAN: the spectrogram decides what is played, the discriminators how
 
 SETTINGS = LoopSettings("adversary", steps=5000, lr=3e-4, betas=(0.8, 0.99), weight_decay=1e-3)
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Tells played from true by one spectrogram, of Jang et al., "UnivNet", Interspeech 2021, at half its width.
+    """Tell played from true by one log spectrogram, after Jang et al., "UnivNet", Interspeech 2021, at half its width.
 
     Args:
         window: of the spectrogram, in samples.
@@ -70,9 +70,10 @@ class VocoderTraining(nn.Module):
 def adversarial_step(clips: Clips, hop: int, bands: int, autoencoder: Any) -> Step:
     """Return the step that computes the losses of a vocoder and of its discriminators.
 
-    To those of `models.training.parts.vocoder.vocoder_step` come ``fooled``, the adversarial loss of Kong, Kim and Bae,
-    "HiFi-GAN", NeurIPS 2020; ``features``, the relative feature matching of Défossez et al., "High Fidelity Neural
-    Audio Compression", TMLR 2023; and ``told``, the discriminators' own loss, HiFi-GAN's again.
+    They are those of `models.training.parts.vocoder.vocoder_step`, without ``magnitude`` and with `MEL_WEIGHT`;
+    ``fooled``, the adversarial loss of Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020; ``features``, the relative feature
+    matching of Défossez et al., "High Fidelity Neural Audio Compression", TMLR 2023; and ``told``, the discriminators'
+    own loss, HiFi-GAN's again.
 
     Args:
         clips: what the vocoder is to play.
@@ -88,7 +89,6 @@ def adversarial_step(clips: Clips, hop: int, bands: int, autoencoder: Any) -> St
         played = network.vocoder(given_back(autoencoder, spectrograms(true, clips.rate, hop, bands)))
         fooled, features, told = [], [], []
         for discriminator in network.discriminators:
-            discriminator.requires_grad_(True)
             *real, truth = discriminator(true)
             told.append(
                 (truth.float() - 1).square().mean() + discriminator(played.detach())[-1].float().square().mean()
@@ -112,5 +112,5 @@ def adversarial_step(clips: Clips, hop: int, bands: int, autoencoder: Any) -> St
 
 
 def _relative(heard: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """L1 distance of features, of the mean size of the real ones."""
+    """Compute the L1 distance of features, divided by the mean size of the real ones."""
     return (heard.float() - real.float()).abs().mean() / real.float().abs().mean().clamp(min=1e-6)
