@@ -67,7 +67,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise UsageError(f"cannot write {folder}: {error.strerror}; free disk space or fix permissions") from None
 
 
-def duplicate(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """Give a file that is never rewritten a second name; copy it if the disk does not support hard links.
 
     A reader sees the whole file or none.

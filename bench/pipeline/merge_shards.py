@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.atomic_write import duplicate
+from bench.atomic_write import link_or_copy
 from bench.comparison.store_tests import store_set_tests
 from bench.config.plugin_files import named_plugin_files, named_programs, refuse_plugin_files, refuse_programs
 from bench.config.run_config import MetricConfig
@@ -211,7 +211,7 @@ def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> 
             held_file = run.folder / path
             if held_file.is_file() and not filecmp.cmp(part.folder / path, held_file, shallow=False):
                 progress.note(f"{held_file} belongs to no clip, and was moved to {set_aside(run.folder, path)}")
-            duplicate(part.folder / path, run.folder / path)
+            link_or_copy(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from bench.atomic_write import duplicate
+from bench.atomic_write import link_or_copy
 from bench.contracts.clip_view import View
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
@@ -162,7 +162,7 @@ def _former_embedding_key(metric: PlannedMetric, view: str) -> str:
 
 def _name_too(source: Path, target: Path) -> None:
     try:
-        duplicate(source, target)
+        link_or_copy(source, target)
     except OSError as error:
         raise UsageError(
             f"cannot write {target}: {error.strerror}; nothing is lost: free disk space or fix permissions, then run "

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import bench
-from bench.atomic_write import duplicate
+from bench.atomic_write import link_or_copy
 from bench.comparison.compare import compare
 from bench.config.run_config import load_config
 from bench.contracts.notice import Notice
@@ -220,5 +220,5 @@ def test_words_become_data() -> None:
 
 def test_a_second_name_is_no_second_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"audio")
-    duplicate(tmp_path / "a", tmp_path / "deep" / "b")
+    link_or_copy(tmp_path / "a", tmp_path / "deep" / "b")
     assert (tmp_path / "deep" / "b").samefile(tmp_path / "a")
