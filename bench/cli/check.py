@@ -10,6 +10,7 @@ import typer
 from bench.cli import check_run, complete, conformance, duplicates, memorisation
 from bench.cli.onset_table import onset_table
 from bench.cli.prompts_needed import print_prompts_needed
+from bench.cli.run import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from metrics.dose_response import Response
 
 app = typer.Typer(
-    help="Check that metrics and models behave as they must, and that runs are whole.", no_args_is_help=True
+    help="Check that metrics and models behave as required, and that runs are undamaged.", no_args_is_help=True
 )
 app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
@@ -37,15 +38,13 @@ Checked = Annotated[
     ),
 ]
 DoseDir = Annotated[Path | None, typer.Option(help="Keep the degraded clips in this folder, to listen to them.")]
-Workers = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
-]
 PromptsNeeded = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Find instead how many prompts FAD, KAD, MAD, KL, density and coverage need to see each damage, and write "
-        "figure, data and page into this folder (half an hour on one core; with --quick a minute).",
+        help="Instead, find how many prompts FAD, KAD, MAD, KL, density and coverage need to detect each kind of "
+        "damage, and write a figure, data and a page into this folder (half an hour on one core; with --quick a "
+        "minute).",
     ),
 ]
 
@@ -61,12 +60,14 @@ def metrics(
     ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: DoseDir = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw every response into this file: .png, .svg or .pdf.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the responses of all metrics into this file: .png, .svg or .pdf.")
+    ] = None,
     prompts_needed: PromptsNeeded = None,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Dose and response: spoil good music by known amounts, and see which metric notices what.
+    """Degrade good music by known amounts, and test which metrics detect it.
 
     The composer plays prompts of genres@1; its notes and its sound are degraded in eight ways at rising doses. With
     rhythm metrics, a last table shows how accurately the onsets of instruments are detected (not in the JSON).
@@ -85,7 +86,7 @@ def metrics(
     if quick and full:
         raise UsageError("--quick and --full cannot be used together")
     if prompts_needed is not None:
-        others = bool(metric or full or dose_dir or plot or as_json or seeds != 1 or workers)
+        others = bool(metric or full or dose_dir or plot or as_json or seeds != 1 or workers is not None)
         print_prompts_needed(prompts_needed, quick, reference, duration, others)
         return
     if plot is not None:

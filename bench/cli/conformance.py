@@ -15,7 +15,7 @@ def command(
     ],
     param: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A parameter of the model, as in YAML; may be repeated."),
+        typer.Option(metavar="PARAMETER=VALUE", help="A parameter of the model, as in YAML; may be repeated."),
     ] = None,
     duration: Annotated[float, typer.Option(min=0.01, help="Length of the clips in seconds.")] = 2.0,
     suite: Annotated[
@@ -37,11 +37,12 @@ def command(
     from dataclasses import asdict
 
     from bench.cli.streams import plugins_to_stderr
+    from bench.config.overrides import parse_params
     from bench.conformance.check import examine
     from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import FailuresRecorded
 
-    params = _params(param or [])
+    params = parse_params(param or (), "--param")
     if published:
         _refuse_unpublished(name, params, as_json)
     found = []
@@ -82,20 +83,3 @@ def _refuse_unpublished(name: str, params: dict[str, Any], as_json: bool) -> Non
         raise UsageError(f"--published: model '{name}' has no published checkpoint")
     if Path(checkpoint).exists():
         raise UsageError(f"--published: {checkpoint} is a local folder; name a checkpoint of the hub, or leave it out")
-
-
-def _params(given: list[str]) -> dict[str, Any]:
-    import yaml
-
-    from bench.errors import UsageError
-
-    params = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (equals and name):
-            raise UsageError(f"--param {text}: write NAME=VALUE")
-        try:
-            params[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UsageError(f"--param {text}: not a YAML value") from None
-    return params

@@ -21,11 +21,14 @@ Embedder = Annotated[
     ),
 ]
 Params = Annotated[
-    list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter of the embedder; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--param", metavar="PARAMETER=VALUE", help="A parameter of the embedder, as in YAML; may be repeated."
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="The reference file to write, *.safetensors.")]
 Name = Annotated[str | None, typer.Option(help="Name in tables.  [default: that of the output file]")]
-Licence = Annotated[str, typer.Option(help="License of the music, a note.")]
+Licence = Annotated[str, typer.Option(help="License of the music, kept as a note.")]
 CompareWith = Annotated[
     str | None,
     typer.Option(help="Compare with clips of this front end anyway, and mark every score (W-FRONT-END)."),
@@ -66,14 +69,15 @@ def build(
 ) -> None:
     """Embed recordings and write them as one reference file.
 
-    A file of fingerprints is written beside it, by which 'check duplicates' knows the music without the audio. A file
-    with genre labels serves both for all genres together and for each by itself. Recordings that cannot be
-    used are named and left out; the others are written, with exit status 4.
+    Fingerprints are written beside it, so that 'check duplicates' works without the audio. With genre labels, one file
+    serves as the reference for all genres and for each genre. Recordings that cannot be used are named and left out;
+    the others are written, with exit status 4.
     """
     import sys
 
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
+    from bench.config.overrides import parse_params
     from bench.contracts.embedder import EmbedderRef
     from bench.errors import FailuresRecorded
     from bench.number_format import counted, first_few
@@ -84,11 +88,12 @@ def build(
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
     about = {"licence": licence, "synthetic": synthetic}
     clips = _front_end(compare_with)
+    ref = EmbedderRef(embedder, parse_params(param or (), "--param"))
     options = ReferenceOptions(
         statistics_only, max_bad, about=about, genre_from=genres, compare_with=clips, fingerprints=True
     )
     with shown() as progress, all_or_nothing():
-        built = build_reference(source, EmbedderRef(embedder, _params(param)), out, name, options, progress)
+        built = build_reference(source, ref, out, name, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
     if genres is None and (folders := folders_of(read_recordings(source))):
         names = ", ".join(first_few(folders, 5))
@@ -130,13 +135,14 @@ def import_(
     Files of fadtk, kadtk and stable-audio-metrics are read directly. They do not say how the audio was prepared;
     say it with --front-end, as the reference is compared only with clips prepared alike.
     """
+    from bench.config.overrides import parse_params
     from bench.contracts.embedder import EmbedderRef
     from bench.number_format import counted
     from bench.references.file_format import reference_path
     from bench.references.import_npz import ImportOptions, holds_statistics, import_embeddings, import_statistics
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
-    ref = EmbedderRef(embedder, _params(param))
+    ref = EmbedderRef(embedder, parse_params(param or (), "--param"))
     options = ImportOptions(model, windows, _front_end(front_end), _front_end(compare_with), about)
     reference_path(out)
     if holds_statistics(source):
@@ -214,21 +220,3 @@ def _front_end(given: str | None) -> Any:
         return yaml.safe_load(given)
     except yaml.YAMLError as error:
         raise UsageError(f"the front end {given!r:.60} is not a mapping ({one_line(error)[:120]})") from None
-
-
-def _params(given: list[str] | None) -> dict[str, Any]:
-    """Parse ``K=V`` with V read as YAML, as in a configuration."""
-    import yaml
-
-    from bench.errors import UsageError
-
-    params = {}
-    for text in given or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--param '{text}': write it like layer=12")
-        try:
-            params[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            params[key] = value
-    return params

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.run import Workers
+
 if TYPE_CHECKING:
     from bench.report.survey_results import ListeningResults
 
@@ -42,11 +44,9 @@ def command(
     audio: Annotated[
         AudioFormat, typer.Option(help="flac is lossless, mp3 is small, none is fast.")
     ] = AudioFormat.flac,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
-    ] = None,
+    workers: Workers = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print all that the pages of a run say as JSON, and write no pages.")
+        bool, typer.Option("--json", help="Print the content of a run's pages as JSON, and write no pages.")
     ] = False,
 ) -> None:
     """Write a run as a folder of static pages: findings, tables, comparisons, and every clip to listen to.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,17 +112,34 @@ def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
     ('kad[embedder=vggish]@2', {})
     """
     name, *given = (part.strip() for part in _split(text))
-    params: dict[str, Any] = {}
-    for part in given:
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{option} {text}: '{part}' must be PARAMETER=VALUE, as in {name or 'NAME'},steps=50")
-        if key.strip() in params:
-            raise UsageError(f"{option} {text}: '{key.strip()}' is given twice")
-        params[key.strip()] = parse_value(value, f"{option} {name},{key.strip()}")
     if not name:
         raise UsageError(f"{option} '{text}': must begin with a name, as in NAME,steps=50")
-    return name, params
+    return name, parse_params(given, f"{option} {name}")
+
+
+def parse_params(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """Return the parameters that texts ``PARAMETER=VALUE`` describe; values are YAML, and ``1e-4`` is a number.
+
+    Args:
+        texts: the texts.
+        option: the option that they were given to, for messages.
+
+    Raises:
+        UsageError: one has another form, or a parameter is given twice.
+
+    >>> parse_params(["layer=12", "floor=1e-4"], "--param")
+    {'layer': 12, 'floor': 0.0001}
+    """
+    params: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"{option}: '{text}' must be PARAMETER=VALUE, such as steps=50")
+        if name in params:
+            raise UsageError(f"{option}: '{name}' is given twice")
+        params[name] = parse_value(value, f"{option} {name}")
+    return params
 
 
 def _split(text: str) -> list[str]:

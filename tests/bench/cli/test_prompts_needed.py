@@ -14,7 +14,11 @@ from metrics.distances_of_prompts import DISTANCES
 
 
 @pytest.mark.parametrize(
-    "more", [["--full"], ["--metric", "kad"], ["--json"], ["--seeds", "2"], ["--plot", "x.png"], ["--dose-dir", "x"]]
+    "more",
+    [
+        *(["--full"], ["--metric", "kad"], ["--json"], ["--seeds", "2"], ["--plot", "x.png"], ["--dose-dir", "x"]),
+        *(["--workers", "0"], ["--workers", "2"]),
+    ],
 )
 def test_it_goes_with_few_options(tmp_path: Path, more: list[str]) -> None:
     done = CliRunner().invoke(app, ["check", "metrics", "--prompts-needed", str(tmp_path / "out"), *more])

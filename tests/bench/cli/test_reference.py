@@ -117,7 +117,8 @@ def test_a_name_in_the_manifest_is_found_in_another_spelling(music: Path, tmp_pa
         (["build", ".", "--embedder", SPECTRUM, "--out", "r.npz"], 2, "ends in .safetensors"),
         (["show", "nothing.safetensors"], 2, "nothing.safetensors"),
         (["import", "x.npz", "--embedder", SPECTRUM, "--out", "r.npz"], 2, "ends in .safetensors"),
-        (["import", "x.npz", "--embedder", SPECTRUM, "--out", "r.safetensors", "--param", "a"], 2, "like layer=12"),
+        (["import", "x.npz", "--embedder", SPECTRUM, "--out", "r.safetensors", "--param", "a"], 2, "--param: 'a'"),
+        (["build", ".", "--embedder", SPECTRUM, "--out", "r.safetensors", "--param", "a=[1"], 2, "--param a: '[1'"),
     ],
 )
 def test_mistakes_are_one_line(tunebench: Command, arguments: list[str], code: int, message: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.config.changes import change, values_at
-from bench.config.overrides import Overrides, load_overridden, parse_named
+from bench.config.overrides import Overrides, load_overridden, parse_named, parse_params
 from bench.config.run_config import RunConfig, parse_config
 from bench.errors import DataError, UsageError
 
@@ -111,6 +111,32 @@ def test_names_with_parameters(text: str, name: str, params: dict[str, Any]) -> 
 def test_names_that_are_not_written_like_that(text: str) -> None:
     with pytest.raises(UsageError):
         parse_named(text, "--model")
+
+
+@pytest.mark.parametrize(
+    ("texts", "params"),
+    [
+        ([], {}),
+        (["layer=12", " sd = .5", "name=a,b=c"], {"layer": 12, "sd": 0.5, "name": "a,b=c"}),
+        (["floor=1e-4", "text='1e-4'"], {"floor": 1e-4, "text": "1e-4"}),
+        (
+            ["keys=[C major, F major]", "none=null", "empty="],
+            {"keys": ["C major", "F major"], "none": None, "empty": None},
+        ),
+    ],
+)
+def test_parameters_of_their_own_option(texts: list[str], params: dict[str, Any]) -> None:
+    found = parse_params(texts, "--param")
+    assert found == params and [type(value) for value in found.values()] == [type(value) for value in params.values()]
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"), [(["a"], "'a'"), (["=1"], "'=1'"), (["a=1", "a=2"], "'a'"), (["a=[1"], "'[1'"), ([""], "''")]
+)
+def test_parameters_that_are_not_written_like_that(texts: list[str], named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_params(texts, "--param")
+    assert "--param" in str(caught.value) and named in str(caught.value)
 
 
 CONFIGURED: dict[str, Any] = {

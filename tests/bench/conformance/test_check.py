@@ -379,8 +379,8 @@ def test_command_line_exits_4_when_a_check_fails(tunebench: Command, tiny: Path)
     ("arguments", "code", "message"),
     [
         (["composr"], 2, "'composer'"),
-        (["composer-offkey", "--param", "share"], 2, "--param share: write NAME=VALUE"),
-        (["composer-offkey", "--param", "share=[1"], 2, "--param share=[1: "),
+        (["composer-offkey", "--param", "share"], 2, "--param: 'share'"),
+        (["composer-offkey", "--param", "share=[1"], 2, "--param share: '[1'"),
         (["composer-offkey", "--param", "share=0.9"], 2, "0.9"),
         (["composer", "--suite", "genre"], 2, "'genres'"),
     ],
