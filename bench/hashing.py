@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """Return Return JSON with sorted keys, no white space and no NaN: equal values give equal text.
+    """Return JSON with sorted keys, no white space and no NaN: equal values give equal text.
 
     Raises:
         TypeError, ValueError: a value that JSON cannot represent, a float that is not finite, or text with an unpaired

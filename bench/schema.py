@@ -76,6 +76,11 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
 def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> Table:
     """Validate a mapping of settings.
 
+    Args:
+        kind: class of the settings.
+        content: the settings by name, as read from YAML.
+        source: where they are from, such as the path of the file, for messages.
+
     Raises:
         UsageError: an unknown or invalid setting, named with its place and, if similar, a known one.
     """

@@ -171,6 +171,9 @@ class Run:
 
         ``str(failure)`` is one line, and ``pandas.DataFrame(run.failures())`` a table of them;
         `bench.storage.failures.group_failures` groups those with the same reason.
+
+        Raises:
+            DataError: the database is damaged.
         """
         with self._reading() as store:
             return store.failures()
@@ -184,9 +187,20 @@ class Run:
         workers: int | None = None,
         progress: ProgressOption = None,
     ) -> Path:
-        """Write the run as pages with audio, by default into its folder ``report``, and return the folder.
+        """Write the run as pages with audio, as `bench.report.build.build_report` does, and return their folder.
 
-        See `bench.report.build.build_report` for arguments and exceptions.
+        Args:
+            folder: the report's folder; by default ``report`` in the run folder.
+            ratings: a file of ratings, or the results of a listening test; by default ``ratings.csv`` of the run.
+            doses: what ``tunebench check metrics --json`` printed; by default ``dose-response.json`` of the run.
+            audio: ``flac``, ``mp3`` for small pages, or None for pages without clips.
+            workers: number of processes; None uses every core, 0 works in this one.
+            progress: receives the progress.
+
+        Raises:
+            UsageError: ``folder`` has other files, cannot be written to, or another build is running in it.
+            MissingError: Jinja or Pillow is not installed.
+            DataError: the database is damaged, or the given ratings or doses are unusable.
         """
         from bench.report.build import build_report
 

@@ -37,9 +37,16 @@ _NEEDS = re.compile(r"(?<=\d )(?P<unit>[^\s,]+), needs (?P<needed>[\d.]+)")
 class Column:
     """A metric in tables.
 
-    ``view`` is the `bench.contracts.clip_view.View.key` of its embeddings, empty without embeddings;
-    ``reference`` its reference; ``families`` what its values are derived from, see
-    `bench.contracts.family`, empty if unknown.
+    Attributes:
+        ref: its name and version, such as ``kad@2``.
+        unit: of its values.
+        direction: which values are better.
+        of_sets: whether it scores sets of clips, not each clip.
+        view: the `bench.contracts.clip_view.View.key` of its embeddings; empty without embeddings.
+        reference: name of the reference that it compares with; empty if none.
+        bounds: lowest and highest possible value; None if unbounded.
+        hit_or_miss: whether every value is one of the two bounds.
+        families: what its values are derived from, see `bench.contracts.family`; empty if unknown.
     """
 
     ref: str
@@ -57,7 +64,14 @@ class Column:
 class Cell:
     """One model's estimate for one metric, over one group of prompts or all of them.
 
-    ``planned`` counts the clips that should exist; ``estimate.n`` those with a value.
+    Attributes:
+        model: label of the row.
+        column: the metric.
+        group: the genre or level of the prompts; ``all`` for all prompts.
+        estimate: mean or distance with its interval; its ``n`` counts the clips with a value.
+        planned: number of clips that should exist.
+        chance: mean over the clips of the metric's value for music without structure; None if no score has one.
+        known: mean over the clips of its value on the notes that the audio was rendered from; None likewise.
     """
 
     model: str
@@ -125,7 +139,8 @@ def _stored(score: ShownSetScore) -> Estimate:
     """Return an estimate as a set metric gave it; a plugin's values may not be valid numbers."""
     value, low, high, reason = score.value, score.low, score.high, score.reason or score.error
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
-        value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is not a number to compute with"
+        reason = f"the metric returned {value} ({low} to {high}), which is too large"
+        value, low, high = None, None, None
     return Estimate(value, low, high, score.n or 0, reason, score.warnings, score.details)
 
 
@@ -218,7 +233,7 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
         DataError: the details of a score are invalid.
     """
     if not store.about():
-        raise UsageError(f"nothing is planned in {store.folder} yet; run the command that made it again")
+        raise UsageError(f"nothing is planned in {store.folder} yet; repeat the command that made the run")
     scores = scores or ClipScores(store)
     prompts = store.prompts()
     genres = {id: prompt.genre for id, prompt in prompts.items()}
