@@ -137,7 +137,7 @@ def _unpaired(p: Mapping[str, Any]) -> str:
 
 def _few(p: Mapping[str, Any]) -> str:
     if "differing" in p:
-        return f"A and B differ on {p['differing']} of the {p['prompts']} prompts, which cannot take p below .05"
+        return f"A and B differ on only {p['differing']} of the {p['prompts']} prompts, too few for p below .05"
     return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
 
 
@@ -147,15 +147,18 @@ def _family(p: Mapping[str, Any]) -> str:
         *([f"is conditioned on {conditioned}"] if conditioned else []),
         *([f"was trained with {trained}"] if trained else []),
     ]
-    return f"'{p['model']}' {' and '.join(ways)}, and so is what it is scored by: no independent judge, it may favor it"
+    return (
+        f"'{p['model']}' {' and '.join(ways)}, from which the metric is derived too: it is not an independent judge "
+        "and may favor the model"
+    )
 
 
 def _one_maker(p: Mapping[str, Any]) -> str:
     models = [p["model"]] if isinstance(p["model"], str) else p["model"]
     named, count = ", ".join(first_few([f"'{model}'" for model in models], 6)), len(models)
     return (
-        f"{named} {plural(count, 'was', 'were')} trained on music by '{p['maker']}', which made the reference "
-        f"'{p['reference']}', too: the {plural(count, 'score tells', 'scores tell')} of such music only"
+        f"{named} {plural(count, 'was', 'were')} trained on music by '{p['maker']}', which also made the reference "
+        f"'{p['reference']}': {plural(count, 'the score applies', 'the scores apply')} to such music only"
     )
 
 
@@ -194,7 +197,7 @@ def _genres(p: Mapping[str, Any]) -> str:
 
 def _rank(p: Mapping[str, Any]) -> str:
     whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
-    return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
+    return f"{whose} {counted(p['windows'], 'window')} in {p['dimension']} dimensions, too few for a full covariance"
 
 
 def _seeds(fewest: int, most: int) -> str:
@@ -204,13 +207,14 @@ def _seeds(fewest: int, most: int) -> str:
 def _ratings(p: Mapping[str, Any]) -> str:
     if "problem" in p:
         return str(p["problem"])
-    return f"{p['source']} rates {', '.join(p['models'])}, which this run does not hold"
+    return f"{p['source']} rates {', '.join(p['models'])}, which are not in this run"
 
 
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-ALPHA": lambda p: (
-        f"the adapter '{p['adapter']}' of '{p['model']}' does not say its alpha; "
-        f"{'its rank' if p['alpha'] is None else format(p['alpha'], 'g')} is taken, weigh another by adapter_scale"
+        f"the adapter '{p['adapter']}' of '{p['model']}' does not state its alpha; "
+        f"{'its rank' if p['alpha'] is None else format(p['alpha'], 'g')} is assumed; for another alpha, set "
+        "adapter_scale"
     ),
     "W-BASE": lambda p: (
         f"'{p['model']}' is equal to its base: {plural(p['adapters'], 'its adapter changes', 'its adapters change')} "
@@ -230,12 +234,13 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-CLIPS": lambda p: f"A has {p['a']} clips and B {p['b']}; compare at equal numbers",
     "W-CONSTANT": lambda p: f"all {p['windows']} windows have the same embedding",
     "W-COUNT": lambda p: (
-        f"the reference '{p['reference']}' does not say how many windows it is of; by its rank {p['windows']} or more"
+        f"the reference '{p['reference']}' does not state its number of windows; its rank implies at least "
+        f"{p['windows']}"
     ),
     "W-DOSES": lambda p: str(p["problem"]),
     "W-DURATION": lambda p: f"A was asked for clips of {p['a']:.12g} s and B for clips of {p['b']:.12g} s",
     "W-EQUAL": lambda p: (
-        f"music like the reference '{p['reference']}' reads about {p['value']:g} at these numbers, not 0"
+        f"with this many clips, music just like the reference '{p['reference']}' scores about {p['value']:g}, not 0"
     ),
     "W-FAMILY": _family,
     "W-FEW": _few,
@@ -250,8 +255,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
     "W-ONE-MAKER": _one_maker,
     "W-ONE-EACH": lambda p: (
-        f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
-        "music like it reads below 0"
+        f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' has none of these "
+        "genres: music like the reference scores below 0; add prompts per genre"
     ),
     "W-ORDER": _order,
     "W-OWN-MUSIC": lambda p: f"the reference '{p['reference']}' is music by '{p['model']}' itself, which favors it",
@@ -281,7 +286,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-UNPAIRED": _unpaired,
     "W-WORDS": lambda p: (
-        f"A and B were asked in other words by {p['prompts']} of {counted(p['of'], 'prompt')}; metrics that read the "
-        "text read each its own"
+        f"the texts of {p['prompts']} of {counted(p['of'], 'prompt')} differ between A and B; metrics that read the "
+        "text score each row against its own"
     ),
 }

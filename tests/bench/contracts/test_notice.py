@@ -18,121 +18,88 @@ from bench.contracts.notice import _TEXTS, Notice, checked, joined
 from bench.errors import DataError
 
 ROOT = Path(__file__).parents[3]
-KNOWN: dict[str, tuple[dict[str, Any], str]] = {
+KNOWN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "W-ALPHA": (
         {"adapter": "a/checkpoint-7", "model": "tuned", "alpha": 8.0},
-        "the adapter 'a/checkpoint-7' of 'tuned' does not say its alpha; 8 is taken, weigh another by adapter_scale",
+        ["'a/checkpoint-7'", "'tuned'", "8", "adapter_scale"],
     ),
-    "W-BASE": ({"model": "tuned", "adapters": 1}, "'tuned' is equal to its base: its adapter changes nothing"),
-    "W-BIAS": (
-        {"clips": 40, "needed": 300},
-        "too large by chance at 40 clips (needs 300); compare at equal numbers only",
-    ),
-    "W-CAPTIONS": (
-        {"model": "tuned", "prompts": 2, "of": 12},
-        "'tuned' was trained on captions that are 2 of the 12 prompts, word for word",
-    ),
+    "W-BASE": ({"model": "tuned", "adapters": 1}, ["'tuned'", "its adapter changes"]),
+    "W-BIAS": ({"clips": 40, "needed": 300}, ["40 clips", "300"]),
+    "W-CAPTIONS": ({"model": "tuned", "prompts": 2, "of": 12}, ["'tuned'", "2", "12 prompts"]),
     "W-CLIP-LENGTH": (
         {"model": "m", "shorter": 2, "longer": 1, "of": 12, "asked": 10.0, "shortest": 0.4, "longest": 12.5},
-        "of 12 clips of 'm', 2 shorter and 1 longer than the 10 s asked for (0.4 to 12.5 s)",
+        ["12 clips", "'m'", "2 shorter", "1 longer", "10 s", "0.4", "12.5 s"],
     ),
     "W-CLIP-RATE": (
         {"model": "m", "clips": 1, "of": 12, "rates": [22050], "declared": 44100},
-        "1 of 12 clips of 'm' have 22050 Hz, not the 44100 Hz that it declares",
+        ["1", "12 clips", "'m'", "22050 Hz", "44100 Hz"],
     ),
-    "W-CLIPS": ({"a": 10, "b": 20}, "A has 10 clips and B 20; compare at equal numbers"),
-    "W-CONSTANT": ({"windows": 180}, "all 180 windows have the same embedding"),
-    "W-COUNT": (
-        {"reference": "theirs", "windows": 5},
-        "the reference 'theirs' does not say how many windows it is of; by its rank 5 or more",
-    ),
-    "W-DOSES": ({"problem": "d.json: not JSON"}, "d.json: not JSON"),
-    "W-DURATION": ({"a": 10.0, "b": 0.25}, "A was asked for clips of 10 s and B for clips of 0.25 s"),
+    "W-CLIPS": ({"a": 10, "b": 20}, ["A", "10", "B", "20"]),
+    "W-CONSTANT": ({"windows": 180}, ["180 windows"]),
+    "W-COUNT": ({"reference": "theirs", "windows": 5}, ["'theirs'", "5"]),
+    "W-DOSES": ({"problem": "d.json: not JSON"}, ["d.json: not JSON"]),
+    "W-DURATION": ({"a": 10.0, "b": 0.25}, ["A", "10 s", "B", "0.25 s"]),
     "W-FAMILY": (
         {"model": "m", "conditioned_on": ["clap-laion"], "trained_with": ["songeval"]},
-        "'m' is conditioned on clap-laion and was trained with songeval, and so is what it is scored by: no "
-        "independent judge, it may favor it",
+        ["'m'", "conditioned", "clap-laion", "trained", "songeval"],
     ),
-    "W-EQUAL": (
-        {"reference": "music", "value": 0.08},
-        "music like the reference 'music' reads about 0.08 at these numbers, not 0",
-    ),
-    "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
-    "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
+    "W-EQUAL": ({"reference": "music", "value": 0.08}, ["'music'", "0.08"]),
+    "W-FEW": ({"prompts": 5, "p": 0.0625}, ["5 prompts", "0.062"]),
+    "W-FLOOR": ({"permutations": 999, "p": 0.001}, ["999 permutations", ".001"]),
     "W-FRONT-END": (
         {"reference": "fma", "music": "fadtk", "clips": "tunebench"},
-        "the audio of the reference 'fma' was prepared by fadtk and that of the clips by tunebench, which moves the "
-        "distance",
+        ["'fma'", "fadtk", "clips", "tunebench"],
     ),
     "W-GENRES": (
         {"reference": "music", "common": ["jazz"], "clips": ["", "folk"], "music": ["pop"]},
-        "left aside, since only one side has it: clips of genre none, folk and music of genre pop (the reference is "
-        "'music')",
+        ["clips of genre none, folk", "music of genre pop", "'music'"],
     ),
-    "W-ONE-EACH": (
-        {"genres": 6, "reference": "music"},
-        "each of the 6 genres has one prompt, and the reference 'music' none of these genres: music like it reads "
-        "below 0",
-    ),
+    "W-ONE-EACH": ({"genres": 6, "reference": "music"}, ["6 genres", "'music'", "0"]),
     "W-ONE-MAKER": (
         {"model": "nano", "maker": "composer", "reference": "composer-unheard"},
-        "'nano' was trained on music by 'composer', which made the reference 'composer-unheard', too: the score tells "
-        "of such music only",
+        ["'nano' was", "'composer'", "'composer-unheard'", "score"],
     ),
-    "W-LENGTH": ({"a": 0.5, "b": 0.4}, "A's clips are 0.50 s long and B's 0.40 s (medians)"),
-    "W-PROMPT-CUT": (
-        {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
-        "'m' did not read the end of 2 of 12 prompts, up to 40 tokens: shorten them",
-    ),
+    "W-LENGTH": ({"a": 0.5, "b": 0.4}, ["A", "0.50 s", "B", "0.40 s"]),
+    "W-PROMPT-CUT": ({"model": "m", "prompts": 2, "of": 12, "tokens": 40}, ["'m'", "2", "12 prompts", "40 tokens"]),
     "W-ORDER": (
         {"a": "x", "b": "y", "by_a": {"notes": ["n@1", "o@1"]}, "by_b": {"mert": ["k@1"], "clap-laion": ["c@1"]}},
-        "families disagree on 'x' and 'y': notes (n@1, o@1) puts x first, mert (k@1) and clap-laion (c@1) put y first",
+        ["'x'", "'y'", "notes (n@1, o@1) puts x", "mert (k@1)", "clap-laion (c@1) put y"],
     ),
-    "W-OWN-MUSIC": (
-        {"model": "m", "reference": "music"},
-        "the reference 'music' is music by 'm' itself, which favors it",
-    ),
-    "W-RANK": (
-        {"of": "reference", "windows": 200, "dimension": 400},
-        "the reference has 200 windows in 400 dimensions, no full covariance",
-    ),
-    "W-RATINGS": ({"source": "r.csv", "models": ["x", "y"]}, "r.csv rates x, y, which this run does not hold"),
-    "W-SEEDS": ({"a": [2, 2], "b": [1, 3]}, "A has 2 seeds and B 1 to 3 seeds a prompt"),
+    "W-OWN-MUSIC": ({"model": "m", "reference": "music"}, ["'music'", "'m'"]),
+    "W-RANK": ({"of": "reference", "windows": 200, "dimension": 400}, ["reference", "200 windows", "400 dimensions"]),
+    "W-RATINGS": ({"source": "r.csv", "models": ["x", "y"]}, ["r.csv", "x, y"]),
+    "W-SEEDS": ({"a": [2, 2], "b": [1, 3]}, ["A", "2 seeds", "B", "1 to 3 seeds"]),
     "W-SHARED": (
         {"model": "tuned", "shared": 2, "of": 6, "reference": "music"},
-        "'tuned' was trained on 2 of the 6 recordings of the reference 'music', which flatters it",
+        ["'tuned'", "trained", "2", "6 recordings", "'music'"],
     ),
-    "W-SKEW": (
-        {"p": 0.012, "mean_p": 0.21},
-        "exchanging A and B gives p .012, a test of the mean that allows for skew (bootstrap-t) p .210: some prompts "
-        "differ far more than the rest",
-    ),
+    "W-SKEW": ({"p": 0.012, "mean_p": 0.21}, ["p .012", "p .210"]),
     "W-SWEEP": (
         {"model": "m[steps=5]", "settings": 3, "prompts": 12, "of": 12, "suite": "quick@1"},
-        "'m[steps=5]' is one of 3 settings swept over 12 test prompts of quick@1: the best of them is flattered there; "
-        "choose on development prompts",
+        ["'m[steps=5]'", "3 settings", "12 test prompts", "quick@1"],
     ),
-    "W-SYNTHETIC": ({"reference": "composer"}, "the reference 'composer' is synthetic music"),
+    "W-SYNTHETIC": ({"reference": "composer"}, ["'composer'", "synthetic"]),
     "W-TUNED": (
         {"model": "tuned", "prompts": 4, "of": 36, "suites": ["genres@1", "quick@1"]},
-        "'tuned' was tuned or chosen by its scores on 4 of the 36 prompts (of genres@1, quick@1), which flatters it",
+        ["'tuned'", "4", "36 prompts", "genres@1, quick@1"],
     ),
-    "W-UNPAIRED": (
-        {"only_a": 2, "only_b": 1},
-        "3 prompts that only one of the two has are left out (2 of A, 1 of B)",
-    ),
-    "W-WORDS": (
-        {"prompts": 11, "of": 12},
-        "A and B were asked in other words by 11 of 12 prompts; metrics that read the text read each its own",
-    ),
-}  # fmt: skip
+    "W-UNPAIRED": ({"only_a": 2, "only_b": 1}, ["3 prompts", "2 of A, 1 of B"]),
+    "W-WORDS": ({"prompts": 11, "of": 12}, ["11", "12 prompts", "A", "B"]),
+}
+"""By code, parameters and what their sentence says of them, in this order."""
+
+
+def _names(text: str, values: list[str]) -> bool:
+    """Whether a text has these values, each whole, in this order."""
+    return re.search(".*".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in values), text) is not None
 
 
 @pytest.mark.parametrize("code", KNOWN)
-def test_sentences(code: str) -> None:
-    params, text = KNOWN[code]
+def test_sentences_name_the_values(code: str) -> None:
+    params, values = KNOWN[code]
     notice = Notice(code, params)
-    assert (notice.text, notice.sentence) == (text, f"{code}: {text}")
+    assert _names(notice.text, values), notice.text
+    assert notice.sentence == f"{code}: {notice.text}" and "\n" not in notice.text
     assert Notice.of_json(json.loads(json.dumps(notice.as_json()))) == notice
     assert notice.as_json() == {"code": code, "params": params}
 
@@ -147,10 +114,11 @@ def test_every_code_of_ours_has_its_sentence_in_the_table() -> None:
 
 
 def test_other_forms_of_a_warning() -> None:
-    assert Notice("W-FEW", {"prompts": 12, "differing": 3}).text.startswith("A and B differ on 3 of the 12 prompts")
+    assert _names(Notice("W-FEW", {"prompts": 12, "differing": 3}).text, ["3", "12 prompts", ".05"])
     assert Notice("W-RATINGS", {"problem": "r.csv: empty"}).text == "r.csv: empty"
-    assert Notice("W-RANK", {"of": "clips", "windows": 1, "dimension": 2}).text.startswith("the clips have 1 windows")
-    assert Notice("W-UNPAIRED", {"only_a": 0, "only_b": 1}).text.endswith("is left out (1 of B)")
+    assert _names(Notice("W-RANK", {"of": "clips", "windows": 1, "dimension": 2}).text, ["clips", "1 window", "2"])
+    assert _names(Notice("W-UNPAIRED", {"only_a": 0, "only_b": 1}).text, ["1 prompt", "1 of B"])
+    assert _names(Notice("W-ALPHA", {"adapter": "a", "model": "m", "alpha": None}).text, ["'a'", "'m'", "its rank"])
 
 
 def test_a_plugins_own_code_brings_its_text() -> None:
@@ -234,9 +202,9 @@ def test_one_maker_of_several_models_is_one_warning() -> None:
     both = Notice("W-ONE-MAKER", {"model": ["a", "b"], "maker": "composer", "reference": "r"})
     assert found == {both: ["kad"], shared: ["kad"], maker("c"): ["fad"], maker("d", "s"): ["kad"]}
     assert list(found)[:2] == [both, shared]
-    assert "'a', 'b' were trained on music by 'composer'" in both.text
+    assert _names(both.text, ["'a', 'b' were", "'composer'", "'r'", "scores"])
     seven = Notice("W-ONE-MAKER", {"model": [*"abcdefgh"], "maker": "composer", "reference": "r"})
-    assert "'f', and 2 more were trained" in seven.text
+    assert _names(seven.text, ["'f'", "2 more were"])
 
 
 def test_warnings_of_models_without_a_name_are_joined_too() -> None:
