@@ -130,7 +130,9 @@ def _table(protocol: Protocol, given: Sequence[Row], progress: Progress | None) 
     notes = [*said, *rank_notes(computed, tested), *orders, *pair_warnings(tested, said)]
     notes += [*_resemblances(rows), *_unequal(rows, columns)]
     if len(rows) > MOST_ROWS:
-        notes.insert(0, f"{len(rows)} rows are too many to test every pair of; up to {MOST_ROWS} have ranks.")
+        notes.insert(
+            0, f"no ranks: every pair of rows is tested only up to {MOST_ROWS} rows, and there are {len(rows)}."
+        )
     more = len(notes) - _MOST_NOTES
     shown = [*notes[:_MOST_NOTES], f"… and {more} more"] if more > 0 else notes
     older = tuple((old, names[id(new)]) for old, new in replaced)
@@ -226,7 +228,7 @@ def _resemblances(rows: Sequence[Row]) -> Iterator[str]:
     for names in same.values():
         if len(names) > 1:
             listed = ", ".join(f"'{name}'" for name in names[:_MOST_NOTES])
-            yield f"{listed} say that they are one model with the same parameters, and their audio differs."
+            yield f"{listed} claim to be one model with the same parameters, but their audio differs."
 
 
 def _unequal(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
@@ -236,5 +238,5 @@ def _unequal(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
     if biased and len(numbers) > 1:
         yield (
             f"{', '.join(biased)}: rows have from {min(numbers)} to {max(numbers)} clips, and Fréchet distances "
-            "compare only equal numbers."
+            "are comparable only at equal numbers."
         )

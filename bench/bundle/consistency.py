@@ -35,9 +35,9 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
         inside = isinstance(was, dict) and isinstance(now_is, dict)
         for part in sorted({*was, *now_is}) if inside else ():
             if was.get(part) != now_is.get(part):
-                yield f"{INDEX}: {name}.{part[:80]} is not what follows from the run"
+                yield f"{INDEX}: {name}.{part[:80]} does not match the run"
         if not inside and was != now_is:
-            yield f"{INDEX}: {name} is not what follows from the run"
+            yield f"{INDEX}: {name} does not match the run"
 
 
 def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -> Iterator[str]:
@@ -75,7 +75,7 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
                 yield f"{CONFIG}: lacks the seed {min(unsaid)} of '{label}', which the run has clips with"
     for label in held:
         if label not in configured:
-            yield f"{CONFIG}: lacks the model '{label}', which the run holds"
+            yield f"{CONFIG}: lacks the model '{label}', which the run has"
     metrics = {metric.base for metric in config.metrics}
     for name in dict.fromkeys(shown):
         if name not in metrics:
@@ -86,7 +86,7 @@ def wrong_identities(store: Store) -> Iterator[str]:
     """Yield a line for each model, and the suite, that is not what its name or fingerprint says."""
     for label, print_, identity in store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position"):
         if fingerprint(json.loads(identity)) != print_:
-            yield f"{DATABASE}: the fingerprint of '{label}' is not that of its identity"
+            yield f"{DATABASE}: the fingerprint of '{label}' does not match its identity"
     about, prompts = store.about(), list(store.prompts().values())
     suite = _installed_suite(ref := about["suite"])
     size = suite_size(about, len(prompts))

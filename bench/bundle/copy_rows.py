@@ -58,7 +58,7 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
             _copy_table(source, target, table)
             counts = [db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for db in (source, target)]
             if every and counts[0] != counts[1]:
-                raise DataError(f"its table {table} has rows that no table shows")
+                raise DataError(f"its table {table} has extra rows, which belong to no shown clip or metric")
         # In the order shown, without gaps for omitted ones.
         target.execute(
             "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"

@@ -90,7 +90,7 @@ def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
         raise MissingError(f"no metric '{metric.plugin}' is installed here; bundles do not contain plugin files")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)
     if weights is not None and not trust_weights:
-        raise MissingError(f"it takes '{weights}', which needs --trust-weights")
+        raise MissingError(f"it reads '{weights}', which needs --trust-weights")
 
 
 def _refuse_another(metric: BundledMetric, plan: PlannedMetric, view: View) -> None:
@@ -102,7 +102,7 @@ def _refuse_another(metric: BundledMetric, plan: PlannedMetric, view: View) -> N
     if plan.key(view).embedder != metric.embedder:
         raise MissingError("it was computed with another embedder, or on another part of the clips, than here")
     if bool(metric.reference) != plan.needs_reference:
-        raise MissingError("it compares with a reference only there or only here")
+        raise MissingError("it needs a reference in only one of the two: the bundle or this installation")
 
 
 def _texts(value: Any) -> Iterator[str]:

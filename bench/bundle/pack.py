@@ -248,7 +248,7 @@ def _target(file: Path, name: str) -> Path:
 
 def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
     if not made:
-        raise DataError(f"{folder}: no clip is made yet; make them with 'tunebench run'")
+        raise DataError(f"{folder}: no clips have been made yet; make them with 'tunebench run'")
     if made < planned and not partial:
         raise UsageError(
             f"{planned - made} of {planned} clips in {folder} are not made; make them with 'tunebench run', or pack "
@@ -262,7 +262,7 @@ def _refuse_other_configuration(folder: Path, store: Store) -> None:
         rows = store.rows("SELECT plugin, params FROM metrics WHERE shown ORDER BY position")
         shown = [plugin for plugin, params in rows if IMPORTED not in json.loads(params)]
         for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
-            raise UsageError(f"{folder}/{line}; run the command that made or scored it again to add it")
+            raise UsageError(f"{folder}/{line}; repeat the command that made or scored it")
 
 
 def _refuse_unscored(folder: Path, store: Store) -> None:
@@ -281,9 +281,9 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
         if clips:
             raise UsageError(
                 f"{counted(len(clips), 'clip')} in {folder} {plural(len(clips), 'is', 'are')} not in the file that "
-                f"'{column}' was imported from: {', '.join(first_few(clips, 3))}; import it again, or one that "
-                "has their scores: clips without a value in the file are then stored as undefined: "
-                f"'tunebench score {folder} --import FILE --column {column},…'"
+                f"'{column}' was imported from: {', '.join(first_few(clips, 3))}; import a file with their scores by "
+                f"'tunebench score {folder} --import FILE --column {column},…', or the same file to store these as "
+                "undefined"
             )
     with Store.read(folder) as original:
         if bare := _unembedded(original):
@@ -302,7 +302,7 @@ def _refuse_gone(folder: Path, files: Mapping[str, Path]) -> None:
     gone = [name for name, path in files.items() if not path.is_file()]
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        raise DataError(f"{folder}: {gone[0]} is missing{more}; run the command that made the run again")
+        raise DataError(f"{folder}: {gone[0]} is missing{more}; repeat the command that made the run")
 
 
 def _references(store: Store, folder: Path) -> dict[str, Path]:
@@ -315,7 +315,7 @@ def _references(store: Store, folder: Path) -> dict[str, Path]:
     for fingerprint, name in wanted.items():
         if fingerprint not in found:
             raise DataError(
-                f"{folder}: the reference '{name}' that it was compared with was not found unchanged; compare with "
-                "the present one by 'tunebench score'"
+                f"{folder}: the reference '{name}' behind its scores was changed or is gone; restore it, or run "
+                f"'tunebench score {folder}' to use the present one"
             )
     return {reference_name(fingerprint): path for fingerprint, (path, _) in found.items()}

@@ -15,8 +15,8 @@ _LONGEST_TEXT = 60  # characters of a value shown in messages
 _LONGEST_NAME = 1000  # characters; the names of all that stands in a list or object begin with its own
 
 SCOPE = (
-    "a bundle that verifies has numbers that follow from the audio and notes in it; who packed it, which models played "
-    "and how long they took is what it says: hashes inside a file cannot show that"
+    "the numbers of a verified bundle follow from the audio and notes in it; who packed it, which models made the "
+    "audio and how long they took are claims of the bundle, which hashes inside a file cannot prove"
 )
 """What a verified bundle proves, and what it cannot."""
 

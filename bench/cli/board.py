@@ -24,7 +24,7 @@ def command(
         bool, typer.Option("--trust-weights", help="Read weights from the files or hub that bundles name.")
     ] = False,
     workers: Workers = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all that the pages say as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of the pages as JSON.")] = False,
 ) -> None:
     """Verify bundles and write their leaderboard as static pages, a table for each protocol.
 
@@ -44,7 +44,7 @@ def command(
     from bench.number_format import counted
     from bench.printable import printable_line
 
-    kept = "bundles that were verified are remembered, the same command goes on"
+    kept = "verified bundles are remembered, and the same command resumes"
     with shown() as progress, all_or_nothing(kept):
         built = build_board(bundles, out, title, audio, VerifyOptions(tolerance, trust_weights, workers), progress)
     print(json.dumps(built.record, indent=2, ensure_ascii=False, allow_nan=False) if as_json else built.index)

@@ -25,7 +25,9 @@ def command(
     ] = False,
     plugin_files: Annotated[
         bool,
-        typer.Option("--plugin-files", help="Run plugin files that the run's configuration names, to plan clips anew."),
+        typer.Option(
+            "--plugin-files", help="Run plugin files that the run's configuration names, to plan its clips again."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +77,7 @@ def _done(folder: Path, repaired: Repaired) -> list[str]:
     if repaired.settled.told:
         lines.append(repaired.settled.told)
     if repaired.unmade:
-        lines.append(f"{counted(repaired.unmade, 'clip')} missing; the command that made the run makes them again")
+        lines.append(f"{counted(repaired.unmade, 'clip')} missing; repeat the command that made the run to make them")
     return [*lines, f"'tunebench score {folder}' computes the scores that are missing"]
 
 

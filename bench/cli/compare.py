@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """Compare two rows on every metric: the difference B − A with its interval, a test, and its sensitivity.
 
-    Tests of distances that the run does not hold take a while the first time; results are kept in the user's cache
-    folder. With a pattern for B, A is compared with all trainings at once, and the interval holds for other
+    Tests of distances that are not stored in the run take a while the first time; results are kept in the user's
+    cache folder. With a pattern for B, A is compared with all trainings at once, and the interval holds for other
     trainings and other prompts.
     """
     from bench.cli.output import emit, page_layout, style_of
@@ -106,7 +106,7 @@ def comparison(
 
     if is_pattern(b):
         if other is not None or (options and (options.mark or options.rephrased)):
-            raise UsageError(f"'{b}' stands for trainings of one run; leave out --with, --mark and --rephrased")
+            raise UsageError(f"'{b}' is a pattern for trainings of one run; leave out --with, --mark and --rephrased")
         return training_tables.render(compare_trainings(run, a, b, options, progress), style, layout)
     with opened(run, other) as runs:
         for one in dict.fromkeys(runs):

@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Find music that occurs in two collections, by its sound: training, reference, prompts' music and clips.
 
-    Another encoding, rate or level is recognized, and so is an excerpt of 10 s. Names and hashes of files play no part.
+    Another encoding, rate or level is recognized, and so is an excerpt of 10 s. File names and hashes are ignored.
     A single collection is searched for duplicates within it.
     """
     import json
@@ -78,8 +78,9 @@ def _text(found: Duplicates) -> str:
         "",
         paragraph(
             f"{counted(len(pairs), 'pair')}, {whole} of which agree over their whole length: copies, re-encodings and "
-            "excerpts. A part is a stretch of 7 s; a few slow pieces on the same chords agree so by chance, listen to "
-            "them. apart: share of the fingerprint's bits that differ; up to .08 is told, other music has about .4.",
+            "excerpts. A part is a stretch of 7 s; a few slow pieces with the same chords match by chance: listen to "
+            "them. apart: share of fingerprint bits that differ; pairs up to .08 are reported, unrelated music has "
+            "about .4.",
             layout,
         ),
     ]

@@ -86,7 +86,12 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command("remove")
 def remove(
-    keys: Annotated[list[str] | None, typer.Argument(metavar="[ENVIRONMENT]...", help="Which, as listed.")] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ENVIRONMENT]...", help="Keys of the environments, as 'tunebench environment list' shows them."
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
 ) -> None:
     """Remove environments. Runs that need one of them say so, and 'tunebench environment make' makes it again.
@@ -97,9 +102,9 @@ def remove(
     from bench.errors import UsageError
 
     if bool(keys) == everything:
-        raise UsageError("say which environments to remove, or --all; 'tunebench environment list' shows them")
+        raise UsageError("name the environments to remove, or use --all; 'tunebench environment list' shows them")
     removed = remove_environments(keys or (), everything)
-    print("\n".join(f"{key}: removed" for key in removed) if removed else "there were no environments")
+    print("\n".join(f"{key}: removed" for key in removed) if removed else "no environments to remove")
 
 
 def _counted(packages: int) -> str:

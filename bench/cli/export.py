@@ -1,4 +1,4 @@
-"""``tunebench export``: take something out of a run in a form that other programs read."""
+"""``tunebench export``: write a run, or a part of it, in a form that other programs read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Take something out of a run in a form that other programs read.", no_args_is_help=True, rich_markup_mode=None
+    help="Write a run, or a part of it, in a form that other programs read.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -50,13 +52,14 @@ def bundle(
         Path | None,
         typer.Argument(help="The bundle, or its folder.  [default: the run's name and .tunebench.zip, here]"),
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are missing.")] = False,
-    submitter: Annotated[str, typer.Option(help="Who packs it, for a leaderboard of bundles to show.")] = "",
-    link: Annotated[str, typer.Option(metavar="URL", help="The submitter's page, likewise.")] = "",
+    partial: Annotated[bool, typer.Option("--partial", help="Pack a run even if clips are missing.")] = False,
+    submitter: Annotated[str, typer.Option(help="Name of the submitter, shown on a board.")] = "",
+    link: Annotated[str, typer.Option(metavar="URL", help="Link to the submitter, shown on a board.")] = "",
 ) -> None:
     """Pack a run into one file: configuration, audio, references, scores and hashes.
 
-    'tunebench verify' computes its tables again from the audio. It cannot prove who packed it or what played.
+    'tunebench verify' computes its tables again from the audio. It cannot prove who packed it or which models made the
+    audio.
     """
     import sys
 
@@ -83,7 +86,7 @@ def hugging_face(
     folder: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to bring up to date.")],
     model: Models = None,
     licence: Annotated[
-        str, typer.Option("--licence", "--license", help="The hub's identifier of the clips' licence: cc-by-4.0.")
+        str, typer.Option("--licence", "--license", help="The hub's identifier of the clips' license: cc-by-4.0.")
     ] = "other",
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Push it to this dataset on the hub: NAME or OWNER/NAME.")

@@ -30,7 +30,8 @@ def command(
 ) -> None:
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
-    Which is which says the card beside each row's adapter; without one, the split of the training's configuration.
+    The card beside each row's adapter says which recordings were held out; without a card, the split in the training's
+    configuration does.
     Embeddings are kept in the user's cache folder.
     """
     import json

@@ -10,17 +10,22 @@ from bench.text_table import Layout, paragraph, text_table
 if TYPE_CHECKING:
     from bench.memorisation.records import AuditRecord, IntervalRecord
 
-_READING = """\
-excess: by how much the nearest recording trained on is more similar (cosine, 1 is the same) than the nearest held out,
-both among equally many recordings; mean over prompts, 95 % interval. About 0: no nearer to the training than to other
-music of its kind. probability: that the nearest is one trained on; 0.5 by chance. p: how often a random re-split of the
-recordings gives an excess as high; it asks whether it matters which ones were held out, the interval does not.
-ratio: distance to the nearest training example over that to the nearest held-out recording; near 0 is a copy.
-
-It shows nearness as one embedder measures it, in windows of a few seconds: sound and style before melody. High values
-are a reason to listen, no proof of copying; a tune in another sound may go unseen, and so may a copy shorter than a
-window. Copying is diluted in the mean, here to {share:.0%}, by comparing equally many; the list of clips is not. All
-this is so if the held-out recordings were drawn at random, and the base had not been trained on the dataset before."""
+_TERMS = """\
+excess: by how much the nearest training recording is more similar (cosine, 1 is the same) than the nearest held-out
+one, both among equally many recordings; mean over prompts, 95 % interval. About 0: no nearer to the training recordings
+than to other music of the kind. probability: that the nearest recording is a training one; 0.5 by chance. p: share of
+random re-splits of the recordings with an excess at least as high; it tests whether the actual split matters, which the
+interval does not. ratio: distance to the nearest training recording over that to the nearest held-out one; near 0 is a
+copy."""
+_CAUTIONS = """\
+Similarity is measured by one embedder in windows of a few seconds, and reflects sound and style more than melody. High
+values are a reason to listen, not proof of copying. A melody copied with other instruments, or a copy shorter than a
+window, may be missed."""
+_DILUTED = """\
+Only {share:.0%} of the training recordings are in each comparison, so the mean shows copying only to that extent; the
+list of clips uses all of them."""
+_ASSUMED = """\
+All this assumes that the held-out recordings were drawn at random and that the base was not trained on the dataset."""
 
 
 def table(found: AuditRecord, layout: Layout | None = None) -> str:
@@ -51,7 +56,9 @@ def table(found: AuditRecord, layout: Layout | None = None) -> str:
         said.append("no differences: no row is the base of another; name the base with --base")
     lines = [paragraph(about, layout), "", text_table(header, rows, layout=layout)]
     lines += [paragraph(note, layout) for note in said]
-    for reading in _READING.format(share=found["compared"] / found["trained"]).split("\n\n"):
+    share = found["compared"] / found["trained"]
+    cautions = [_CAUTIONS, *([_DILUTED.format(share=share)] if share < 1 else []), _ASSUMED]
+    for reading in (_TERMS, " ".join(cautions)):
         lines += ["", paragraph(reading, layout)]
     if found["pairs"]:
         about = "Most suspicious clips, each with its nearest training example; times are approximate"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 HEADING = ("instrument", "attack", "bpm", "notes a second", "heard as", "recall", "precision", "late (ms)", "± (ms)")
 PACES = ((60, 2), (120, 2), (120, 4), (200, 4))
-"""Quarter notes a minute, and notes per quarter note."""
+"""Quarter notes per minute, and notes per quarter note."""
 
 
 def onset_table(quick: bool, layout: Layout) -> str:

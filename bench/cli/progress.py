@@ -20,7 +20,7 @@ def shown() -> Iterator[Progress]:
         with plugins_to_stderr(), _display() as display:
             yield display
     except KeyboardInterrupt:
-        print("interrupted; all that was finished is stored, the same command goes on from there", file=sys.stderr)
+        print("interrupted; finished work is stored, and the same command resumes", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -38,7 +38,7 @@ def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: fl
     from metrics.dose_plot import check_plot
 
     if others:
-        raise UsageError("--prompts-needed goes with --quick, --reference and --duration only")
+        raise UsageError("--prompts-needed can only be combined with --quick, --reference and --duration")
     check_plot(folder / f"{NAME}.svg")
     kept = folder / "kept"
     try:
@@ -65,9 +65,9 @@ def _report(detections: list[Detection], kinds: list[Degradation], paths: list[P
     most = max(one.prompts for one in detections)
     header, rows = needed_rows(detections, kinds)
     parts = [
-        paragraph("Prompts needed to detect a damage with probability .8, one-sided at .05", page),
+        paragraph("Prompts needed to detect damage with probability .8, one-sided at .05", page),
         text_table(header, rows, words=2, layout=page),
-        paragraph(f"> {most}: not with the most tried; +: these call the damaged music better; –: no value.", page),
+        paragraph(f"> {most}: not even with {most} prompts; +: rates the damaged music better; –: no value.", page),
         *(str(path) for path in paths),
     ]
     return "\n".join(parts)

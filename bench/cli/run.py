@@ -71,7 +71,7 @@ def command(
         print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
     if rate:
-        raise UsageError("--rate is for --dry-run, which estimates how long a run takes; a run measures it")
+        raise UsageError("--rate needs --dry-run, which estimates how long a run takes")
     try:
         with told_how_to_make(config), shown() as progress:
             finished = run(settings, folder, progress, part)
@@ -104,7 +104,7 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     if failures:
         why = counted(len({group.reason for group in groups}), "reason")
         what = counted(len(failures), "clip or score", "clips or scores")
-        raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
+        raise FailuresRecorded(f"{what} failed, for {why}; repeat the command to try again")
 
 
 def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[Failure]:

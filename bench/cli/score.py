@@ -25,7 +25,7 @@ def command(
     targets: Annotated[
         list[Path],
         typer.Argument(
-            help="A run folder; or folders and manifests (CSV, JSONL) of clips, a row each.", show_default=False
+            help="A run folder; or folders and manifests (CSV, JSONL) of clips, one row each.", show_default=False
         ),
     ],
     metric: Metric = None,

@@ -52,8 +52,9 @@ def analyze(
 ) -> None:
     """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
 
-    A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
-    choice), or the export of a survey tool. Several seeds of a clip are averaged. Answers left out are listed.
+    FILE has one rating per row (columns listener, prompt, model, scale, value), one column per scale, or preferences
+    (listener, prompt, a, b, choice); exports of survey tools are read too. Ratings of several seeds of a clip are
+    averaged. Excluded answers are listed.
     """
     from bench.cli.output import style_of
     from bench.errors import UsageError
@@ -100,7 +101,7 @@ def _planned(file: Path, margin: float | None, confidence: float | None) -> tupl
     ):
         if asked is not None and asked != fixed:
             raise UsageError(
-                f"{option} is {asked:g}, and the design of {file} fixes {'none' if fixed is None else f'{fixed:g}'}; "
+                f"{option} is {asked:g}, but the design of {file} sets {'none' if fixed is None else f'{fixed:g}'}; "
                 f"for another analysis, export the answers with 'tunebench survey answers {file}'"
             )
     return planned.margin, planned.confidence

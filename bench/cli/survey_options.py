@@ -64,7 +64,7 @@ Words = Annotated[
 ]
 Missing = Annotated[
     list[str] | None,
-    typer.Option(metavar="A,B,…", help="Answers that stand for none, such as -1,99; may be repeated."),
+    typer.Option(metavar="A,B,…", help="Values that mean no answer, such as -1,99; may be repeated."),
 ]
 Where = Annotated[
     list[str] | None,
@@ -89,7 +89,8 @@ PostScreening = Annotated[
     bool | None,
     typer.Option(
         "--post-screening",
-        help="Leave out listeners by BS.1534: who miss the hidden reference or the anchor in over 15 % of the trials.",
+        help="Exclude listeners as in BS.1534: those who miss the hidden reference or the anchor in more than 15 % of "
+        "the trials.",
     ),
 ]
 QualityChecks = Annotated[
@@ -97,8 +98,8 @@ QualityChecks = Annotated[
     typer.Option(
         "--quality-check",
         metavar="MODEL",
-        help="Clips of this model were degraded: leave out who does not rate them lower in over 15 % of trials; may be "
-        "repeated.",
+        help="A model whose clips were degraded on purpose: exclude listeners who fail to rate them lower in more than "
+        "15 % of the trials; may be repeated.",
     ),
 ]
 
@@ -233,7 +234,10 @@ def ranges(given: list[str] | None) -> dict[str, Range] | Range | None:
                 raise UsageError(f"--rating-scale is given twice for '{scale.strip()}'")
             named[scale.strip()] = Range.parse(ends)
         elif len(given) > 1:
-            raise UsageError(f"--rating-scale is given several times, so each names its scale: not '{text}'")
+            raise UsageError(
+                f"--rating-scale is given several times, but '{text}' does not name its scale; write it like "
+                f"Harmony={text}"
+            )
         else:
             return Range.parse(text)
     return named

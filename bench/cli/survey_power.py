@@ -47,12 +47,13 @@ Effect = Annotated[
 ]
 LatentEffect = Annotated[
     float | None,
-    typer.Option(help="The same for opinions before rounding and clipping to the scale."),
+    typer.Option(help="Difference to find, of opinions before rounding to the scale, in rating steps."),
 ]
 Equal = Annotated[
     float | None,
     typer.Option(
-        "--margin", help="Instead: how often equal models are shown to differ by less than this, in rating steps."
+        "--margin",
+        help="Margin in rating steps: plan an equivalence test instead, which shows that equal models differ by less.",
     ),
 ]
 ModelCount = Annotated[int, typer.Option("--compare-models", min=2, max=20, help="Number of models compared.")]
@@ -84,10 +85,15 @@ Components = Annotated[
     ),
 ]
 Earlier = Annotated[
-    Path | None, typer.Option("--from", metavar="FILE", help="Estimate them from the ratings of an earlier survey.")
+    Path | None,
+    typer.Option(
+        "--from", metavar="FILE", help="Estimate the variance components from the ratings of an earlier survey."
+    ),
 ]
 Target = Annotated[float, typer.Option(help="Power to reach.")]
-PowerOf = Annotated[Criterion, typer.Option("--power-of", help="Find one given true difference, any of them, or all.")]
+PowerOf = Annotated[
+    Criterion, typer.Option("--power-of", help="What is to be found: a given difference, any of them, or all.")
+]
 Most = Annotated[int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")]
 RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes per rating.")]
 ListenerMinutes = Annotated[float, typer.Option(min=0, help="Extra minutes per listener.")]
@@ -210,7 +216,7 @@ def _design(
     from bench.stats.planned_survey import PlannedDesign
 
     if differing > scales:
-        raise UsageError(f"--differing-scales is {differing} of {scales} scales; say how many with --rated-scales")
+        raise UsageError(f"--differing-scales is {differing}, but --rated-scales is {scales}; raise --rated-scales")
     if ties and not votes:
         raise UsageError("--ties needs --votes")
     try:
@@ -286,7 +292,7 @@ def _variances(text: str, scale: Scale) -> OpinionVariances:
         try:
             given[name.replace("-", "_")] = float(value) * scale.step**2
         except ValueError:
-            raise UsageError(f"--components: {name} is '{value}', must be a number from 0") from None
+            raise UsageError(f"--components: {name} is '{value}', must be a number of at least 0") from None
     if missing := [name for name in names if name.replace("-", "_") not in given]:
         raise UsageError(f"--components lacks {', '.join(missing)}; use 0 for none")
     try:

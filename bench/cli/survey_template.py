@@ -54,6 +54,7 @@ def command(
     print(f"{len(survey.clips)} clips; {out / MAP} maps clips to models", file=sys.stderr)
     if not survey.hosted and tool not in (Tool.jspsych, Tool.webmushra):
         print(
-            f"survey tools need clips on the web: serve {out / 'clips'}, and repeat this with --url (labels stay)",
+            f"survey tools need clips on the web: publish {out / 'clips'}, and repeat the command with --url "
+            "(labels stay)",
             file=sys.stderr,
         )

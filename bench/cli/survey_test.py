@@ -180,5 +180,5 @@ def _told(
         f"{workload.of} prompts and seeds of {', '.join(models)}"
     ]
     if incomplete:
-        found.append(f"left out, as some model has no clip of it: {', '.join(incomplete)}")
+        found.append(f"left out, since a model has no clip of them: {', '.join(incomplete)}")
     return found

@@ -81,7 +81,10 @@ def read_fingerprints(path: Path) -> list[PrintedRecording]:
             about = json.loads(arrays["about"].tobytes())
             counts, lengths, numbers = (arrays[name] for name in ("counts", "lengths", "numbers"))
         if about["version"] != VERSION:
-            raise DataError(f"{path}: fingerprints of version {about['version']!r:.40}, this tunebench has {VERSION}")
+            raise DataError(
+                f"{path}: fingerprints of version {about['version']!r:.40}, this tunebench has {VERSION}; make them "
+                "again from the audio"
+            )
         names = [(str(id), str(content)) for id, content in about["recordings"]]
         if numbers.dtype != np.uint32 or len(names) != len(counts) or counts.sum() != len(lengths):
             raise ValueError("its arrays do not match")

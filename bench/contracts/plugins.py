@@ -157,7 +157,8 @@ def load(plugin: Plugin) -> Any:
         raise
     except ModuleNotFoundError as error:
         raise MissingError(
-            f"{plugin.kind} '{plugin.name}'{origin} needs the module '{error.name}', which is not installed"
+            f"{plugin.kind} '{plugin.name}'{origin} needs the module '{error.name}', which is not installed: install "
+            "the package that provides it"
         ) from error
     except (Exception, SystemExit) as error:
         raise UsageError(

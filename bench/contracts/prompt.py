@@ -60,7 +60,7 @@ class Prompt:
         if self.level is not None and not 1 <= self.level <= 1000:
             raise DataError(f"prompt '{self.id}': level is {self.level}, must be from 1 to 1000")
         if self.bpm is not None and not 0 < self.bpm <= 400:
-            raise DataError(f"prompt '{self.id}': bpm is {self.bpm}, must be in (0, 400]")
+            raise DataError(f"prompt '{self.id}': bpm is {self.bpm}, must be above 0 and at most 400")
         if self.key is not None and not _KEY.fullmatch(self.key):
             raise DataError(f"prompt '{self.id}': key is {self.key!r}, write it like 'F# minor' or 'Bb major'")
 

@@ -239,7 +239,7 @@ def _checked(path: Path, sha256: str) -> PromptTable:
     try:
         import pyarrow as pa
     except ModuleNotFoundError as error:
-        raise MissingError(f"{path}: Parquet needs the module '{error.name}', which is not installed") from None
+        raise MissingError(f"{path}: reading Parquet needs {error.name}: pip install {error.name}") from None
     table = PromptTable(path, "parquet", b"", sha256, "")
     try:
         table.columns()

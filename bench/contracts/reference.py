@@ -81,7 +81,7 @@ class Reference:
         pairs: number of each prompt's recording, by prompt id; empty if it is only a set. A
             prompt whose recording cannot be embedded has the reason instead.
         warnings: warnings of every score against it, as in `bench.Estimate`.
-        about: licence, provenance, hashes of the recordings.
+        about: license, provenance, hashes of the recordings.
     """
 
     name: str

@@ -126,7 +126,9 @@ class GenerateTask:
         if not returned.frames:
             raise DataError("the model returned audio without frames")
         if not audio.frames:
-            raise DataError(f"no frames left of {returned.frames} in {clip.request.duration:g} s at {audio.rate} Hz")
+            raise DataError(
+                f"{clip.request.duration:g} s at {audio.rate} Hz is less than one frame; ask for longer clips"
+            )
         try:
             label = write_clip(path, clip.id, audio)
         except OSError as error:

@@ -192,8 +192,8 @@ def music_of(metric: PlannedMetric, state: WorkerState) -> References:
     def reference(use: ReferenceUse, ref: EmbedderRef) -> Reference:
         if metric.against is None or (use, ref.share_name) != (metric.reference, metric.embedders[0].ref.share_name):
             raise UsageError(
-                f"'{metric.name}' does not declare that it compares with music ({use}) in '{ref.name}'; set its "
-                "'reference', and name that embedder first"
+                f"'{metric.name}' asked for {use} reference music embedded by '{ref.name}' without declaring it; in "
+                f"its class, set reference = '{use}' and list that embedder first in embedders"
             )
         return state.reference(metric.against)
 

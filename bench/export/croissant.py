@@ -65,7 +65,7 @@ def croissant(
     Args:
         name: name of the dataset.
         description: description in words.
-        licence: the hub's identifier of the clips' licence; ``other`` if unknown, which is omitted.
+        licence: the hub's identifier of the clips' license; ``other`` if unknown, which is omitted.
         metadata: name of the Parquet file with the table, and its SHA-256.
         columns: pandas type and description of each column by name.
     """
@@ -88,7 +88,7 @@ def croissant(
                 "@type": "cr:FileObject",
                 "@id": "metadata",
                 "name": "metadata",
-                "description": "One row a clip: what was asked for, where the audio is, and every score.",
+                "description": "One row per clip: what was asked for, where the audio is, and every score.",
                 "contentUrl": file,
                 "encodingFormat": "application/x-parquet",
                 "sha256": sha256,

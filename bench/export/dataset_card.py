@@ -41,7 +41,7 @@ def dataset_card(
         cells: the leaderboard of the exported models, over all prompts.
         columns: of the metadata.
         clips: how many there are.
-        licence: the hub's identifier of the licence that the clips are under; ``other`` if unknown.
+        licence: the hub's identifier of the clips' license; ``other`` if unknown.
     """
     header = yaml.safe_dump(
         {
@@ -56,8 +56,8 @@ def dataset_card(
     )
     parts = [
         f"# {markdown_text(name)}",
-        f"{markdown_text(described(suite, clips))} Written by `tunebench export hf`; the next export writes this "
-        "file anew.",
+        f"{markdown_text(described(suite, clips))} Written by `tunebench export hf`; the next export overwrites "
+        "this file.",
         f"Numbers of another run are comparable where it follows the same protocol: {markdown_text(protocol)}",
         "## Leaderboard",
         "Means over prompts with 95 % intervals.",

@@ -67,7 +67,7 @@ def export(
         run: a run folder.
         folder: a new or empty folder, or an earlier export.
         models: only these models' clips.
-        licence: the hub's identifier of the licence of the clips, such as ``cc-by-4.0``.
+        licence: the hub's identifier of the clips' license, such as ``cc-by-4.0``.
         progress: receives the progress.
 
     Raises:
@@ -76,7 +76,7 @@ def export(
     """
     if not _LICENCE.fullmatch(licence):
         raise UsageError(
-            f"licence {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
+            f"license {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
         )
     run, folder = Path(run), Path(folder)
     with Store.read(run) as store:
@@ -138,7 +138,7 @@ def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip
             raise UsageError(f"{run} has no model '{name}'{suggestion(name, known)}; it has {', '.join(known)}")
     chosen = [clip for clip in own_clips(store) if not models or clip.model in models]
     if not chosen:
-        raise DataError(f"{run}: no clip is made yet; make them with 'tunebench run'")
+        raise DataError(f"{run}: no clips have been made yet; make them with 'tunebench run'")
     return chosen
 
 

@@ -94,8 +94,8 @@ def run(
             progress.note(f"{counted(replaced, 'clip')} replaced because their sources have changed")
         if unknown := freeze(store, with_seeds(settings, plan)):
             progress.note(
-                f"{folder}/config.yaml was lost, so it is unknown how {', '.join(unknown)} were made; the command that "
-                "made them restores it"
+                f"{folder}/config.yaml was lost, so it is unknown how {', '.join(unknown)} were made; repeat the "
+                "command that made them to restore it"
             )
         _tidy(store, progress)
         with make_executor(settings.executor, folder / CRASHES) as executor:

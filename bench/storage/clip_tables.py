@@ -205,13 +205,13 @@ class ClipTables(Tables):
         left_out = [label for label in held if label not in models]
         if held and new and set(had) - set(prompts):
             raise UsageError(
-                f"{self.folder} has {len(had)} prompts, so '{new[0]}' must have them, too, not "
-                f"only {len(prompts)}; leave out the limit, or use another folder (--out)"
+                f"{self.folder} has {len(had)} prompts, but '{new[0]}' would have only {len(prompts)}; leave out the "
+                "limit, or use another folder (--out)"
             )
         if left_out and set(prompts) - set(had):
             raise UsageError(
-                f"{self.folder} has '{left_out[0]}' on {len(had)} prompts, and this adds more only to other rows; "
-                f"name '{left_out[0]}' too, set the limit to {len(had)}, or use another folder (--out)"
+                f"{self.folder}: this would add prompts to some rows but leave '{left_out[0]}' at {len(had)}; name "
+                f"'{left_out[0]}' too, set the limit to {len(had)}, or use another folder (--out)"
             )
 
     def plan_lost(self) -> None:

@@ -94,7 +94,7 @@ def refuse_lost_database(folder: Path) -> None:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if "clips" in tables and connection.execute("SELECT 1 FROM clips").fetchone():
                 return
-        problem = "its run.db knows of no clip"
+        problem = "its run.db records no clip"
     raise DataError(
         f"{folder} has audio, but {problem}; restore the lost run.db and its run.db-wal, or rebuild it from the "
         f"audio with 'tunebench check run {folder} --repair'; if the audio is not from a run, name another folder"

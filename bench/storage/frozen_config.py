@@ -31,7 +31,7 @@ def load_frozen(folder: Path) -> RunConfig:
     """
     config = load_config(folder / FILE)
     if not config.model_fields_set:
-        raise DataError(f"{folder / FILE} is empty; restore it, or run the command that made the run again")
+        raise DataError(f"{folder / FILE} is empty; restore it, or repeat the command that made the run")
     return config
 
 

@@ -17,17 +17,17 @@ from bench.storage.digests import SCHEMA, Mismatch, digested_tables
 from bench.storage.integrity import damage_of
 from bench.storage.orphans import UNKNOWN
 
-_ANEW = "written anew from config.yaml"
-_REBUILT = "made anew from what can be read of it, from the audio, and from config.yaml"
-_AGAIN = "forgotten, so that 'tunebench score' computes them again"
+_REBUILT = "rebuilt from config.yaml"
+_SALVAGED = "rebuilt from its readable parts, the audio and config.yaml"
+_AGAIN = "dropped; 'tunebench score' computes them again"
 _REMEDIES = {
     SCHEMA: "the rows are copied into a new database",
-    "clips": f"{_ANEW}; the audio is taken over where its file says which clip it is, and made again elsewhere",
-    "notes": "taken from the audio's file where that has them; otherwise the clip is made again",
-    "about": _ANEW,
-    "models": _ANEW,
-    "prompts": _ANEW,
-    "whole_plan": _ANEW,
+    "clips": f"{_REBUILT}; audio files whose label names their clip are kept, other clips are generated again",
+    "notes": "read from the label of the audio file; if it has none, the clip is generated again",
+    "about": _REBUILT,
+    "models": _REBUILT,
+    "prompts": _REBUILT,
+    "whole_plan": _REBUILT,
     "metrics": "'tunebench score' shows them again",
     "scores": _AGAIN,
     "set_scores": _AGAIN,
@@ -67,7 +67,7 @@ def inspect_database(folder: Path) -> list[Finding]:
             return [_finding(found) for found in _all_damage(db)]
     except DataError as error:
         said = one_line(error.__cause__) if error.__cause__ else str(error)
-        return [Finding("run.db", said.split(";")[0], _REBUILT)]
+        return [Finding("run.db", said.split(";")[0], _SALVAGED)]
 
 
 def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[str, Finding]:
@@ -105,9 +105,9 @@ def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[
     """
     known = {path.casefold() for path, _ in clips.values()}
     found = sorted(file.relative_to(folder).as_posix() for file in (folder / "audio").glob("*/*.flac"))
-    remedy = f"taken over where it says which clip it is; otherwise moved to {UNKNOWN}"
+    remedy = f"kept if its label names its clip; otherwise moved to {UNKNOWN}"
     return [
-        Finding(path, "no row of run.db is of it", remedy)
+        Finding(path, "no row in run.db refers to this file", remedy)
         for path in found
         if path.casefold() not in known and not path.startswith(f"{UNKNOWN}/") and not Path(path).name.startswith(".")
     ]
@@ -135,5 +135,5 @@ def _all_damage(db: sqlite3.Connection) -> Iterator[Mismatch | str]:
 def _finding(found: Mismatch | str) -> Finding:
     if isinstance(found, str):
         return Finding("run.db", found, _REMEDIES[SCHEMA])
-    remedy = "written anew" if found.kind == "digest" else _REMEDIES.get(found.table, _AGAIN)
+    remedy = "rewritten" if found.kind == "digest" else _REMEDIES.get(found.table, _AGAIN)
     return Finding("run.db", str(found), remedy)

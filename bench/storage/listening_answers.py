@@ -244,7 +244,10 @@ class Answers:
     def _check(self, design: str) -> None:
         version = self._one("PRAGMA user_version")
         if version != _VERSION:
-            raise DataError(f"{self._path} has layout {version}, this version reads {_VERSION}")
+            raise DataError(
+                f"{self._path} has layout {version}, this version reads {_VERSION}; use the tunebench version that "
+                "wrote it"
+            )
         if self._one("SELECT design FROM test") != design:
             raise DataError(f"{self._path} has answers to another design; move it away, or restore the original design")
 

@@ -45,7 +45,7 @@ class Settled:
         what = "1 audio file belongs" if many == 1 else f"{many} audio files belong"
         return (
             f"{what} to no clip of this run or differ from their label, and were moved to {UNKNOWN} "
-            f"({self.set_aside[0].rpartition('/')[2]}{', …' if many > 1 else ''}); if run.db was put back from a "
+            f"({self.set_aside[0].rpartition('/')[2]}{', …' if many > 1 else ''}); if run.db was restored from a "
             "backup, 'tunebench check run --repair' says more"
         )
 

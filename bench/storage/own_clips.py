@@ -38,5 +38,5 @@ def refuse_strays(store: Store) -> None:
         model, prompt = stray
         raise DataError(
             f"{store.folder}/run.db is damaged: it has a clip of {model!r:.80} for {prompt!r:.80} and no such model "
-            "or no such prompt; take it from a backup, or run into another folder"
+            "or no such prompt; restore it from a backup, or run into another folder"
         )

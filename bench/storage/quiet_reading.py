@@ -71,8 +71,8 @@ class UnsharedReader(sqlite3.Connection):
         except OSError as error:
             folder.cleanup()
             raise UsageError(
-                f"cannot copy {path}, whose driver was killed, to {folder.name} to read it: {error.strerror or error}; "
-                "free disk space, or name a larger disk with TMPDIR"
+                f"cannot copy {path} of a run that was killed to {folder.name} to read it: {error.strerror or error}; "
+                "free disk space, or set TMPDIR to a larger disk"
             ) from error
         except BaseException:
             folder.cleanup()
@@ -124,8 +124,8 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
         connection.close()
         if _size(path.with_name("run.db-journal")) > 0:
             raise UsageError(
-                f"{path} has an interrupted change ({error}); 'tunebench score {folder}' rolls it back, "
-                "where the folder can be written to; or copy the folder, and do so there"
+                f"{path} has an interrupted change ({error}); run 'tunebench score {folder}', which rolls it "
+                "back; if the folder cannot be written to, copy it and run that on the copy"
             ) from error
         # A read-only disk that knows no locks, or keeps the memory that readers share from us.
         return UnsharedReader.of(path)

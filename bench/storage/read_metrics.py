@@ -100,4 +100,4 @@ def read_warnings(stored: str) -> dict[str, tuple[Notice, ...]]:
     try:
         return {model: tuple(map(Notice.of_json, own)) for model, own in json.loads(stored).items()}
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"{stored!r:.60} says no warnings of models") from error
+        raise DataError(f"{stored!r:.60} is not a mapping from models to warnings") from error

@@ -62,7 +62,7 @@ def read_lineages(store: Store) -> dict[str, Lineage]:
             parts = (said.get(part.name, []) for part in fields(Lineage))
             found[label] = Lineage(*(families(part, f"model '{label}'") for part in parts))
         except (AttributeError, UsageError, ValueError) as error:
-            raise DataError(f"{store.folder}: the lineage of model '{label}' is {stored!r:.60}") from error
+            raise DataError(f"{store.folder}: the lineage of model '{label}' is invalid: {stored!r:.60}") from error
     return found
 
 

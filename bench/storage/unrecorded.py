@@ -21,7 +21,6 @@ def note_unrecorded(store: Store, progress: Progress | None) -> None:
     found = next((path for (path,) in rows if (store.folder / path).is_file()), None)
     if progress is not None and found is not None and not is_held(store.folder):
         progress.note(
-            f"{store.folder}/run.db does not know that {found}, and perhaps other clips, are made: their driver was "
-            "killed, or run.db-wal is lost; what is shown is without them until the command that made the run, which "
-            "takes them over, is run again"
+            f"{store.folder}/run.db has no record of {found} and perhaps of other clips: a run was killed, or "
+            "run.db-wal was lost; they are not shown here; repeat the command that made the run to recover them"
         )

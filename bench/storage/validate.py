@@ -116,7 +116,7 @@ def _misfits(db: sqlite3.Connection) -> Iterator[str]:
     (models,) = db.execute("SELECT COUNT(*) FROM models").fetchone()
     # A folder in which nothing was planned yet says nothing of itself, either.
     if models and not said >= {"suite", "duration"}:
-        yield "about does not say its suite and duration"
+        yield "the table about lacks the suite or the duration"
 
 
 @cache

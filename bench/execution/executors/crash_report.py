@@ -124,7 +124,7 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
     killed = f"the worker was killed by {name} while {doing}"
     if name == "SIGKILL":
         return f"{killed}, probably by the system for lack of memory: use fewer workers (executor.workers)"
-    return f"{killed}, and left no stack"
+    return f"{killed} without a stack trace; to find the cause, run it with executor.workers=0"
 
 
 def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject: str, folder: Path | None) -> str:

@@ -94,7 +94,9 @@ class WorkerState:
             made = create(planned.plugin, planned.params, contract)
             own = made.fingerprint() if isinstance(made, ClipMetric) else {}
             if planned.hash_with(own) != planned.params_hash:
-                raise FileChanged(f"a file in the parameters of '{planned.name}' changed since planning")
+                raise FileChanged(
+                    f"a file in the parameters of '{planned.name}' changed since planning; run the same command again"
+                )
             self.metrics[key] = made
         return self.metrics[key]
 

@@ -105,7 +105,7 @@ def test_an_interrupted_training_leaves_with_130_and_goes_on(
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130, said
     assert "Traceback" not in said
-    assert "the same command goes on from there" in said
+    assert "interrupted" in said
     steps = max(int(path.name.removeprefix("step-")) for path in (tmp_path / "out" / "checkpoints").iterdir())
     write_training(steps=steps + 1, validation={"every": 1_000_000})
     ended = tunebench("train", "run", "train.yaml", "--out", "out")

@@ -47,7 +47,7 @@ def test_file_plugin_is_identified_by_its_text_not_its_place(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        ("import not_installed_anywhere", MissingError, "needs the module 'not_installed_anywhere'"),
+        ("import not_installed_anywhere", MissingError, "'not_installed_anywhere'"),
         ("1 / 0", UsageError, "cannot be loaded: ZeroDivisionError: division by zero"),
         ("def broken(:", UsageError, "cannot be loaded: SyntaxError"),
         ("Other = 1", UsageError, "there is no 'M' in"),

@@ -105,7 +105,7 @@ DAMAGE = [
     ("UPDATE clips SET content = NULL", "of a clip that is made of '"),
     ("UPDATE clips SET state = 'lost'", "CHECK constraint failed in clips"),
     ("UPDATE clips SET provenance = '1'", "provenance of '"),
-    ("DELETE FROM about", "about does not say its suite and duration"),
+    ("DELETE FROM about", "duration"),
     ("UPDATE scores SET value = 'x'", "scores.value has an invalid value"),
     ("UPDATE scores SET value = 1e308", "scores.value has an invalid value"),
     ("UPDATE scores SET reason = x'00', value = NULL", "scores.reason has an invalid value"),

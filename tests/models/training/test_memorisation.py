@@ -250,7 +250,7 @@ def test_the_command_prints_a_table_or_json(world: World, tunebench: Command) ->
     first = [line.split("  ")[0] for line in lines]
     rows = first.index("model") + 1
     assert first[rows : rows + 3] == ["honest", "copies", "copies − honest"]
-    assert "no proof of copying" in " ".join(shown.stdout.split())
+    assert "80% of the training recordings" in " ".join(shown.stdout.split())
     assert sum(line.startswith(("copies  audio/copies/", "honest  audio/honest/")) for line in lines) == 4
     told = tunebench(*given, "--json")
     assert json.loads(told.stdout) == world.audit(base="honest", pairs=2)
