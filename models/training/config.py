@@ -33,12 +33,13 @@ class DataConfig(Settings):
 
     path: a folder of audio with captions in same-named ``.txt`` or ``.json`` files or in ``metadata.csv`` or
     ``.jsonl``, a manifest (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, a folder of latents that
-    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now. format: how to read
-    it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres, clips, seconds, seed and
-    repertoire: of composed music only, the last as the model ``composer`` has it. validation: share of the
-    recordings that are held out, or ``eval`` for MusicCaps' own evaluation clips. bad_share: share of files that may
-    be unreadable before the training refuses. captions: ``own``, or ``shuffled`` among the examples: a control that
-    learns what the music is like and nothing of what its words mean.
+    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now. format: format of
+    the data; ``auto`` detects it. audio: the folder of MusicCaps' clips, named after their ytid. genres: genres of
+    composed music. clips: number of composed clips. seconds: length of each composed clip. seed: seed of composed
+    music. repertoire: half of the composer's repertoire; None for all. validation: share of the recordings that are
+    held out, or ``eval`` for MusicCaps' own evaluation clips. bad_share: share of files that may be unreadable before
+    the training refuses. captions: ``own``, or ``shuffled`` among the examples: a control that learns what the music
+    is like and nothing of what its words mean.
     """
 
     path: str
@@ -57,11 +58,12 @@ class DataConfig(Settings):
 
 
 class LoraConfig(Settings):
-    """Low-rank adaptation. rank: of the two factors. alpha: by default the rank. targets: names of layers or their
-    ends; or, as one text, a regular expression that the whole name of a layer matches, or ``all-linear``; by default
-    what published adapters of the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the
-    second factor is zero. dropout: share of what enters the factors that is dropped while training. dora: train the
-    magnitude of each output's weights apart from their direction (Liu et al., ICML 2024).
+    """Low-rank adaptation. rank: rank of the adapter. alpha: the adapter's output is multiplied by alpha / rank; by
+    default alpha is the rank. targets: names of layers or their ends; or, as one text, a regular expression that the
+    whole name of a layer matches, or ``all-linear``; by default what published adapters of the base train. init:
+    ``default`` (Kaiming-uniform first factor) or ``gaussian``; the second factor is zero. dropout: probability of
+    dropping an input of the adapter during training. dora: train the magnitude of each output's weights apart from
+    their direction (Liu et al., ICML 2024).
     """
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -75,8 +77,8 @@ class LoraConfig(Settings):
 class OptimizerConfig(Settings):
     """AdamW (Loshchilov and Hutter, ICLR 2019).
 
-    lr: learning rate. betas: decay of the running means of the gradient and of its square. weight_decay: of all weights
-    that are trained, in each step, times lr. eps: added to the root of the mean square.
+    lr: learning rate. betas: decay of the running means of the gradient and of its square. weight_decay: decoupled
+    weight decay, multiplied by lr in each step. eps: added to the root of the gradient's mean square.
     """
 
     lr: Positive = 1e-4
@@ -89,8 +91,8 @@ class ScheduleConfig(Settings):
     """The learning rate over the steps, after a linear rise over ``warmup`` of them.
 
     kind: ``inverse`` falls as (1 + step / inverse_gamma) ** −power, the others reach 0 (``polynomial`` with ``power``)
-    at the last step; ``constant`` does not fall. warmup: steps over which it rises from 0. power: of ``polynomial`` and
-    ``inverse``. inverse_gamma: steps after which ``inverse`` has fallen to 2 ** −power.
+    at the last step; ``constant`` does not fall. warmup: steps over which the learning rate rises from 0. power:
+    exponent of ``polynomial`` and ``inverse``. inverse_gamma: steps after which ``inverse`` has fallen to 2 ** −power.
     """
 
     kind: Literal["constant", "linear", "cosine", "polynomial", "inverse"] = "constant"
@@ -102,10 +104,10 @@ class ScheduleConfig(Settings):
 class ListeningConfig(Settings):
     """Clips that are generated and scored while training: fixed prompts and seeds, the benchmark's own metrics.
 
-    every: optimizer steps between them; 0 for none. suite: whose prompts; of a suite with test prompts and others, the
-    others. The card says which, and a run that asks for one of them is marked. prompts: how many of it. seeds: of each
-    prompt. duration: of each clip, in seconds. metrics: by name. params: sampling parameters of the model, such as
-    ``steps``.
+    every: optimizer steps between evaluations; 0 for none. suite: suite that the prompts come from; test prompts are
+    not used if the suite has others. The card lists the prompts used, and runs on any of them get a warning. prompts:
+    number of prompts. seeds: seeds for every prompt. duration: length of each clip in seconds. metrics: names of clip
+    metrics. params: sampling parameters of the model, such as ``steps``.
     """
 
     every: Annotated[int, Field(ge=0)] = 0
@@ -121,7 +123,7 @@ class ValidationConfig(Settings):
     """How the training is judged. every: optimizer steps between validation losses. times: diffusion times in (0, 1) at
     which the loss is taken, each with fixed noise. patience: validations without an improvement by min_delta after
     which the training stops; 0 goes on to the end. min_delta: how far a loss must lie below the best one to be
-    better. most: examples that are used at most. clips: that are generated and scored while training.
+    better. most: maximum number of validation examples. clips: clips generated and scored during training.
     """
 
     every: Count = 100
@@ -133,8 +135,8 @@ class ValidationConfig(Settings):
 
 
 class CheckpointConfig(Settings):
-    """What is kept to resume from. every: optimizer steps between checkpoints. keep: the last so many, beside the
-    best."""
+    """What is kept to resume from. every: optimizer steps between checkpoints. keep: number of most recent checkpoints
+    to keep, besides the best."""
 
     every: Count = 500
     keep: Count = 2
@@ -161,14 +163,14 @@ class TrainConfig(Settings):
 
     base: the model that is tuned. data: what it is trained on. method: ``lora``, or ``full`` for all weights of the
     network. lora: the adapter. steps or epochs: how long, exactly one of them. batch: examples of one pass, over all
-    processes. accumulation: passes in one optimizer step. crop: seconds of each example that are trained on, at most;
-    None for all that the base can take. optimizer: AdamW. schedule: of the learning rate. clip_norm: bound on the
-    gradients' norm. guidance_dropout: share of examples trained without their condition. condition: what AudioLDM is
-    conditioned on; ``audio`` needs clap. clap: a CLAP checkpoint, which embeds audio. precision: of the computation;
-    adapters and their optimizer stay in fp32. device: such as ``cuda:0``; by default the best there is.
-    gradient_checkpointing: compute activations again instead of keeping them, to save memory. ema: decay of the
-    averaged weights, for ``full`` only. validation: how it is judged while it goes on. checkpoint: what is kept to
-    resume from. seed: of all that is random.
+    processes. accumulation: passes in one optimizer step. crop: maximum number of seconds of each example that are
+    trained on; None for all that the base can take. optimizer: AdamW. schedule: schedule of the learning rate.
+    clip_norm: maximum norm of the gradients. guidance_dropout: share of examples trained without their condition.
+    condition: what AudioLDM is conditioned on; ``audio`` needs clap. clap: a CLAP checkpoint, which embeds audio.
+    precision: floating-point type of the forward and backward passes; adapters and their optimizer stay in fp32.
+    device: such as ``cuda:0``; by default the fastest available. gradient_checkpointing: compute activations again
+    instead of keeping them, to save memory. ema: decay of the averaged weights, for ``full`` only. validation: how the
+    model is judged during training. checkpoint: what is kept to resume from. seed: seed of all random choices.
     """
 
     base: BaseConfig
@@ -199,15 +201,17 @@ class TrainConfig(Settings):
     @model_validator(mode="after")
     def _settings_agree(self) -> TrainConfig:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give 'steps' or 'epochs', one of them")
+            raise ValueError("give either 'steps' or 'epochs'")
         if self.ema is not None and self.method == "lora":
-            raise ValueError("'ema' averages the weights of method: full; an adapter is trained without")
+            raise ValueError("'ema' works only with method: full; leave it out")
         if self.lora.dora and self.method == "full":
-            raise ValueError("'lora.dora' is for method: lora; without an adapter there is nothing to decompose")
+            raise ValueError("'lora.dora' works only with method: lora; leave it out")
         if self.condition == "audio" and self.base.kind != "audioldm":
-            raise ValueError("'condition: audio' is for base.kind: audioldm")
+            raise ValueError("'condition: audio' works only with base.kind: audioldm; use condition: text")
         if (self.condition == "audio") != (self.clap is not None):
-            raise ValueError("'condition: audio' and 'clap' belong together: a CLAP checkpoint embeds the audio")
+            raise ValueError(
+                "give both 'condition: audio' and 'clap' (a CLAP checkpoint, which embeds the audio), or neither"
+            )
         return self
 
     @property
