@@ -69,9 +69,9 @@ def crossed_bootstrap(
     data arrays of arbitrary order", Annals of Applied Statistics 6 (2012).
     """
     if listeners < 2:
-        raise ValueError("only one listener: no interval for other listeners is possible")
+        raise ValueError("only one listener, so there is no interval for other listeners")
     if prompts < 2:
-        raise ValueError("only one prompt: no interval for other prompts is possible")
+        raise ValueError("only one prompt, so there is no interval for other prompts")
     if resamples < 1:
         raise ValueError(f"a bootstrap needs resamples, got {resamples}")
     if not 0 < confidence < 1:

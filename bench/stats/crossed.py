@@ -177,7 +177,7 @@ def _with_values(x: Array) -> Array:
         raise ValueError("no listener rated anything here")
     x = x[present.any(axis=1)][:, present.any(axis=0)]
     if x.shape[0] < 2:
-        raise ValueError("only one listener: nothing can be claimed for other listeners")
+        raise ValueError("only one listener, so nothing can be inferred for other listeners")
     if x.shape[1] < 2:
-        raise ValueError("only one prompt: nothing can be claimed for other prompts")
+        raise ValueError("only one prompt, so nothing can be inferred for other prompts")
     return x

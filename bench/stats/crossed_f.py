@@ -57,7 +57,9 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
     L, I, E = (float(np.trace(part)) for part in (of_listeners, of_prompts, of_rest))  # noqa: E741, the formula's names
     nothing = 1e-20 * float((x**2).mean())
     if L + I + E <= nothing:  # noqa: SIM300, the names are not constants
-        raise ValueError("every listener and every prompt shows the same differences: nothing to test them against")
+        raise ValueError(
+            "every listener and every prompt shows the same differences: there is no variance to test against"
+        )
     if max(L, I) <= L + I - E and L + I > 0:
         spread = of_listeners + of_prompts - of_rest
         df = (L + I - E) ** 2 / (L**2 / df_rows + I**2 / df_columns + E**2 / (df_rows * df_columns))

@@ -28,7 +28,9 @@ def detectable_difference(se: float, df: float, level: float = 0.05, power: floa
     0.5
     """
     if not (se >= 0 and df > 0 and 0 < level < power < 1):
-        raise ValueError(f"got se {se}, df {df}, level {level}, power {power}")
+        raise ValueError(
+            f"need se ≥ 0, df > 0 and 0 < level < power < 1, got se {se}, df {df}, level {level}, power {power}"
+        )
     return se * _noncentrality(df, level, power)
 
 

@@ -172,7 +172,7 @@ def preferred_share(effect: float, variances: OpinionVariances) -> float:
 
 
 def _holm(p: Array) -> Array:
-    """Return Holm's adjustment of each row; NaN, which has no test, counts for nothing."""
+    """Return Holm's adjustment of each row; NaN, which has no test, is ignored."""
     order = np.argsort(p, axis=1)  # NaN comes last
     ordered = np.take_along_axis(p, order, axis=1)
     left = (~np.isnan(p)).sum(axis=1, keepdims=True) - np.arange(p.shape[1])

@@ -110,7 +110,7 @@ def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
     from scipy.special import ndtri
 
     if not 0 <= hits <= trials or trials < 1:
-        raise ValueError(f"{hits} hits in {trials} trials")
+        raise ValueError(f"hits must be between 0 and trials, and trials at least 1, got {hits} of {trials}")
     z = float(ndtri((1 + level) / 2))
     share = hits / trials
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)

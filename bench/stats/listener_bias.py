@@ -144,7 +144,7 @@ def _qualities(x: Array, weights: Array, bias: Array) -> Array:
 
 
 def _centred(quality: Array, bias: Array, inconsistency: Array, counts: npt.NDArray[np.intp]) -> ListenerBias:
-    """With biases that are 0 on average, and nothing said of listeners without ratings."""
+    """Return biases with mean 0, and NaN for listeners without ratings."""
     middle = float(bias[counts > 0].mean())
     nothing = np.where(counts > 0, 0.0, np.nan)
     return ListenerBias(quality + middle, bias - middle + nothing, inconsistency + nothing, counts)

@@ -54,18 +54,18 @@ def maximal_f_test(ratings: npt.ArrayLike, covariate: npt.ArrayLike | None = Non
         covariate: of the ratings, of the same shape.
 
     Raises:
-        ValueError: see `MaximalModel.of`; or no rating differs from the others of its model.
+        ValueError: see `MaximalModel.of`; or each model's ratings are all equal.
     """
     return MaximalModel.of(ratings, covariate).all_equal()
 
 
 @dataclass(frozen=True, eq=False)
 class MaximalModel:
-    """One fit to the ratings of all models, of which every difference and the test of all at once are told.
+    """One fit to the ratings of all models, from which pairwise differences and the joint test are computed.
 
     Attributes:
         layout: of the ratings of listeners and prompts with at least one.
-        solution: the fit; None where no rating differs from the others of its model.
+        solution: the fit; None if each model's ratings are all equal.
         empty: listeners and prompts without any rating, left out.
     """
 
@@ -151,7 +151,7 @@ class MaximalModel:
             dropped_listeners=self.empty[0] + heard.shape[0] - listeners,
             dropped_prompts=self.empty[1] + heard.shape[1] - prompts,
             components=components,
-            reason="" if self.solution else "no rating differs from the others of its model",
+            reason="" if self.solution else "each model's ratings are all equal",
             t=t,
             p=p,
         )
@@ -164,7 +164,7 @@ class MaximalModel:
         νᵢ/(νᵢ − 2), 2E/(E − k + 1); the smallest νᵢ where one is 2 or less. The order of the models does not matter.
 
         Raises:
-            ValueError: no rating differs from the others of its model.
+            ValueError: each model's ratings are all equal.
 
         Source: Fai and Cornelius, "Approximate F-tests of multiple degree of freedom hypotheses in generalized least
         squares analyses of unbalanced split-plot experiments", Journal of Statistical Computation and Simulation 54
@@ -173,7 +173,7 @@ class MaximalModel:
         from scipy.special import fdtrc
 
         if self.solution is None:
-            raise ValueError("no rating differs from the others of its model: there is nothing to test them against")
+            raise ValueError("each model's ratings are all equal: there is no variance to test against")
         models = len(self.layout.present)
         contrasts = np.zeros((models - 1, self.layout.effects))
         contrasts[:, :models] = orthonormal_contrasts(models).T
@@ -201,8 +201,8 @@ def _check(present: npt.NDArray[np.bool_]) -> None:
         for count, what in ((listeners, "listener"), (prompts, "prompt")):
             if count < 2:
                 raise ValueError(
-                    f"one of the models has ratings {'by' if what == 'listener' else 'on'} "
-                    f"{'no' if not count else 'only one'} {what}: whether it holds for other {what}s cannot be claimed"
+                    f"a model was rated {'by' if what == 'listener' else 'on'} {'no' if not count else 'only one'} "
+                    f"{what}, so nothing can be inferred for other {what}s"
                 )
         rows, columns = np.nonzero(there)
         size = sum(there.shape)
@@ -212,8 +212,7 @@ def _check(present: npt.NDArray[np.bool_]) -> None:
         free += len(rows) - (listeners + prompts - parts)
     if free < 1:
         raise ValueError(
-            f"{int(present.sum())} ratings are too few to tell what is due to the listener, what to the prompt and "
-            "what to neither"
+            f"{int(present.sum())} ratings are too few to separate effects of listeners and prompts from the residual"
         )
 
 

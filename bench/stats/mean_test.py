@@ -106,7 +106,7 @@ def unseen_share(n: int, confidence: float = 0.95) -> float:
     (0.221, 0.08)
     """
     if n < 1 or not 0 < confidence < 1:
-        raise ValueError(f"got n {n}, confidence {confidence}")
+        raise ValueError(f"need n ≥ 1 and 0 < confidence < 1, got n {n}, confidence {confidence}")
     return float(1 - (1 - confidence) ** (1 / n))
 
 

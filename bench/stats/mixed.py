@@ -38,8 +38,8 @@ def mixed_mean(values: npt.ArrayLike) -> Solution:
     listeners, prompts = x.shape
     if present.sum() < listeners + prompts:
         raise ValueError(
-            f"{present.sum()} values for {listeners} listeners and {prompts} prompts: too few to tell what is due to "
-            f"the listener, what to the prompt and what to neither (at least {listeners + prompts})"
+            f"{present.sum()} values are too few for {listeners} listeners and {prompts} prompts; at least "
+            f"{listeners + prompts} are needed to separate their effects from the residual"
         )
     if (additive := _additive(x, present)) is not None:
         return solve_complete(additive)

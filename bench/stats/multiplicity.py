@@ -14,7 +14,7 @@ def holm(p: npt.ArrayLike) -> Array:
     In ascending order, p₍ᵢ₎ · (n − i + 1), made monotone from below and cut at 1. However the tests depend.
 
     Args:
-        p: shape (n,), in [0, 1]; NaN where there was no test, which counts for nothing and stays NaN.
+        p: shape (n,), in [0, 1]; NaN where there was no test, which is ignored and stays NaN.
 
     Returns:
         Adjusted p-values, shape (n,), in the order of ``p``.
@@ -41,7 +41,7 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Array:
     depend positively.
 
     Args:
-        p: shape (n,), in [0, 1]; NaN where there was no test, which counts for nothing and stays NaN.
+        p: shape (n,), in [0, 1]; NaN where there was no test, which is ignored and stays NaN.
 
     Returns:
         Adjusted p-values, shape (n,), in the order of ``p``.
@@ -69,7 +69,7 @@ def holm_confidence(p: npt.ArrayLike, level: float = 0.05) -> Array:
     adjusted p is at the level or below.
 
     Args:
-        p: shape (n,), in [0, 1]; NaN where there was no test, which counts for nothing and stays NaN.
+        p: shape (n,), in [0, 1]; NaN where there was no test, which is ignored and stays NaN.
         level: of the family, in (0, 1).
 
     Returns:

@@ -110,7 +110,7 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
 
     Raises:
         ValueError: fewer than two models, models that are not even indirectly compared, a confidence outside (0, 1), or
-            for "Davidson" no ties, or nothing else.
+            for "Davidson" no tied or no untied vote.
 
     Source: Bradley and Terry, Biometrika 39 (1952); Davidson, JASA 65 (1970).
     """
@@ -123,7 +123,7 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
         raise ValueError("some models were compared with others neither directly nor through a third: no common scale")
     whole, sparse = _fitted(wins, tied, ties, None)
     if np.isnan(whole).any():
-        raise ValueError("Davidson's model needs ties, and answers that are none")
+        raise ValueError("Davidson's model needs both tied and untied votes")
     fit = _Whole(votes, wins[0], tied[0], ties, whole[0])
     k = votes.models
     contrasts = np.concatenate([np.eye(k), _pairs(k)])

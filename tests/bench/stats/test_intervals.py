@@ -104,5 +104,5 @@ def test_wilson_interval_solves_its_equation(trials: int, data: st.DataObject) -
 
 def test_wilson_interval_refuses_what_is_no_share() -> None:
     for hits, trials in ((-1, 3), (4, 3), (0, 0)):
-        with pytest.raises(ValueError, match="hits in"):
+        with pytest.raises(ValueError, match=f"{hits} of {trials}"):
             wilson_interval(hits, trials)

@@ -201,7 +201,7 @@ def test_equal_ratings_have_an_estimate_and_no_test() -> None:
     test = maximal_t_test(np.full((3, 4), 2.0), np.full((3, 4), 5.0))
     assert (test.estimate, test.se) == (3.0, 0.0)
     assert test.reason and np.isnan([test.p, test.low, test.df]).all()
-    with pytest.raises(ValueError, match="no rating"):
+    with pytest.raises(ValueError, match="equal"):
         maximal_f_test(np.ones((2, 3, 4)))
 
 

@@ -182,7 +182,7 @@ class TestDetectable:
         "bad", [(-1, 5, 0.05, 0.8), (1, 0, 0.05, 0.8), (1, 5, 0.8, 0.05), (math.nan, 5, 0.05, 0.8)]
     )
     def test_impossible_sizes_are_refused(self, bad: tuple[float, float, float, float]) -> None:
-        with pytest.raises(ValueError, match="got se"):
+        with pytest.raises(ValueError, match=f"se {bad[0]}, df {bad[1]}, level {bad[2]}, power {bad[3]}"):
             detectable_difference(*bad)
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from bench.stats.davidson import fit_davidson, fit_half_wins
-from bench.stats.preference import bradley_terry
 from bench.stats.vote_strengths import TieModel, VoteTable, vote_strengths
 
 
@@ -56,23 +55,13 @@ def test_davidson_is_the_maximum_of_its_likelihood(seed: int) -> None:
     assert (abilities[0] - abilities[0, 3])[:3] == pytest.approx(best[:3], abs=1e-5)
 
 
-def test_two_models_in_closed_form() -> None:
-    """With two models ability is log(wins/losses), and ν = ties/√(wins · losses)."""
-    wins, ties = np.array([[[0.0, 30], [10, 0]]]), np.array([[[0.0, 8], [8, 0]]])
-    abilities, log_nu, _ = fit_davidson(wins, ties)
-    assert abilities[0, 0] - abilities[0, 1] == pytest.approx(math.log(3))
-    assert math.exp(log_nu[0]) == pytest.approx(8 / math.sqrt(300))
-    halves, _ = fit_half_wins(wins, ties)
-    assert halves[0, 0] - halves[0, 1] == pytest.approx(math.log(34 / 14))
-
-
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
 def test_half_wins_are_those_of_bradley_terry_and_names_do_not_matter(seed: int) -> None:
     votes = random_votes(seed)
     wins, ties = counts(votes)
     found = vote_strengths(votes)
-    assert found.strengths == pytest.approx(bradley_terry(wins + ties / 2).abilities, abs=1e-8)
+    assert found.strengths == pytest.approx(fit_half_wins(wins[None], ties[None])[0][0], abs=1e-8)
     turned = VoteTable(votes.second, votes.first, -votes.choice, votes.listeners, votes.prompts, 4)
     other = vote_strengths(turned)
     assert other.low == pytest.approx(found.low, nan_ok=True) and other.p == pytest.approx(found.p, nan_ok=True)
@@ -119,7 +108,7 @@ def test_what_has_no_strengths_is_refused() -> None:
             VoteTable(np.array([0, 2]), np.array([1, 3]), np.array([1.0, 1]), np.zeros(2, int), np.zeros(2, int), 4)
         )
     decided = votes.of(np.flatnonzero(votes.choice != 0))
-    with pytest.raises(ValueError, match="needs ties"):
+    with pytest.raises(ValueError, match="Davidson"):
         vote_strengths(decided, "Davidson")
     with pytest.raises(ValueError, match="different models"):
         VoteTable(np.array([1]), np.array([1]), np.array([1.0]), np.zeros(1, int), np.zeros(1, int), 2)
@@ -132,12 +121,27 @@ def test_a_model_that_never_wins_is_finite_and_said() -> None:
     assert found.strengths.argmin() == 0 and np.isfinite(found.low).all() and found.note
 
 
+def test_listeners_who_differ_widen_the_interval() -> None:
+    """Half of them always prefer the one, half the other: with 6 that is no evidence, however many the prompts."""
+    listeners, prompts = np.repeat(np.arange(6), 50), np.tile(np.arange(50), 6)
+    first = np.zeros(300, dtype=int)
+    split, mixed = (
+        vote_strengths(VoteTable(first, first + 1, np.where(second, 1.0, -1.0), listeners, prompts, 2))
+        for second in (listeners < 3, np.random.default_rng(2).random(300) < 0.5)
+    )
+    widths = [found.difference_high[0, 1] - found.difference_low[0, 1] for found in (split, mixed)]
+    assert widths[0] > 3 * widths[1] and split.p[0, 1] > 0.5
+    assert split.difference_low[0, 1] == pytest.approx(-split.difference_high[1, 0])
+
+
 def marginal_strengths(truth: np.ndarray, spread: float) -> np.ndarray:
     """Bradley–Terry strengths of votes by anybody on any prompt: of the expected wins, by Gauss–Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     gaps = truth[:, None] - truth[None, :]
     chance = (weights / weights.sum() / (1 + np.exp(-(gaps[..., None] + math.sqrt(2) * spread * nodes)))).sum(-1)
-    return bradley_terry(chance * (1 - np.eye(len(truth)))).abilities
+    wins = (chance * (1 - np.eye(len(truth))))[None]
+    strengths: np.ndarray = fit_half_wins(wins, np.zeros_like(wins))[0][0]
+    return strengths
 
 
 def simulated(rng: np.random.Generator, listeners: int, prompts: int, share: float) -> VoteTable:
