@@ -14,6 +14,7 @@ from models.adapter_names import LayerNames, Match, Place
 from models.hub import HUB_ID
 from models.piece_order import reordered
 from models.shipped import local_path
+from models.size_mismatch import size_mismatch
 
 if TYPE_CHECKING:
     import torch
@@ -191,10 +192,7 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
     if given != wanted or outputs % count or any(size != 1 for size in up.shape[2:]):
         here = (wanted[0] * count, *wanted[1:])
         given = (outputs, *layer.down.shape[1:])
-        raise UsageError(
-            f"adapter '{adapter.path}' does not fit: layer '{name}' is {_size(here)} here and {_size(given)} in "
-            "the adapter; it was trained on a model of another size"
-        )
+        raise size_mismatch(adapter.path, name, here, given)
     magnitude = layer.magnitude
     if magnitude is not None and magnitude.numel() != outputs:
         raise UsageError(
@@ -212,10 +210,6 @@ def _kernel(factor: torch.Tensor, dimensions: int) -> torch.Tensor:
     return factor.reshape(*factor.shape, *[1] * (dimensions - factor.ndim))
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
-
-
 def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
     """Check that settings and magnitudes agree: peft itself draws, or drops, what one of them lacks."""
     for name, match in matches.items():
@@ -223,8 +217,8 @@ def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
         has = adapter.layers[name].magnitude is not None
         if settings and has != bool(settings.get("use_dora")):
             raise DataError(
-                f"adapter '{adapter.path}' has DoRA magnitudes, of layer '{name}' for one, but its settings do not say "
-                "use_dora; set it there if it was trained so"
+                f"adapter '{adapter.path}' has DoRA magnitudes, such as of layer '{name}', but its settings do not set "
+                "use_dora; set it there if the adapter was trained with DoRA"
                 if has
                 else f"adapter '{adapter.path}' says use_dora, but has no magnitudes of layer '{name}'; it is "
                 "incomplete, copy it again from its training"

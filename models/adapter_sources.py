@@ -136,7 +136,9 @@ def _source(entry: Any, kind: str) -> AdapterSource:
     weight, revision = entry.get("weight", 1.0), entry.get("revision")
     usable = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight) and weight >= 0
     if not usable:
-        raise UsageError(f"{kind}: adapter '{entry['path']}' has weight {weight!r:.80}, must be a finite number from 0")
+        raise UsageError(
+            f"{kind}: adapter '{entry['path']}' has weight {weight!r:.80}, must be a finite number of at least 0"
+        )
     if revision is not None and not isinstance(revision, str):
         raise UsageError(f"{kind}: adapter '{entry['path']}' has revision {revision!r:.80}, must be text")
     # A hub id may name its revision itself, as in owner/name@main.

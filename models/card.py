@@ -217,7 +217,10 @@ def read_card(path: Path) -> Card:
     except (ValueError, RecursionError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a card ({getattr(error, 'strerror', None) or error})") from None
     if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
-        raise DataError(f"{file}: a card of format {content['format']!r}; this tunebench reads format {FORMAT}")
+        raise DataError(
+            f"{file}: a card of format {content['format']!r:.20}, this version reads {FORMAT}; use the tunebench "
+            "version that wrote it"
+        )
     try:
         return TypeAdapter(Card).validate_python(content)
     except ValidationError as error:

@@ -68,7 +68,7 @@ class FolderModel(MusicModel):
                 raise UsageError(f"folder model: there is no manifest '{manifest}' in '{path}' or here")
         elif model is not None:
             raise UsageError(
-                f"folder model: model '{model}' is for a manifest with a column 'model'; name the manifest"
+                f"folder model: model '{model}' works only with a manifest with a column 'model'; name the manifest"
             )
         self.model = model
         self._played: dict[Path, HashedFile] = {}

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from bench.errors import DataError, UsageError
+from models.size_mismatch import size_mismatch
 
 _KEY = re.compile(r"(?P<layer>.+?)\.lokr_(?P<factor>w1|w2|w1_a|w1_b|w2_a|w2_b)")
 _NEEDED = ({"w1"}, {"w1_a", "w1_b"}), ({"w2"}, {"w2_a", "w2_b"})
@@ -186,12 +187,5 @@ def fitted(path: Path, name: str, factors: KroneckerFactors, target: Any, piece:
         right = factors.right.reshape(len(factors.right), inputs // math.prod(kernel), *kernel)
         factors = replace(factors, right=right)
     if factors.shape != own:
-        raise UsageError(
-            f"adapter '{path}' does not fit: layer '{name}' is {_size(own)} here and {_size(factors.shape)} in the "
-            "adapter; it was trained on a model of another size"
-        )
+        raise size_mismatch(path, name, own, factors.shape)
     return factors
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))

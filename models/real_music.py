@@ -81,7 +81,7 @@ class RealMusic(MusicModel):
         if not self._source.exists():
             raise UsageError(f"{self._name}: path '{path}' does not exist; name a folder of audio or a manifest")
         if isinstance(clips, bool) or not isinstance(clips, int) or clips < 1:
-            raise UsageError(f"{self._name}: clips is {clips!r}, must be a whole number from 1")
+            raise UsageError(f"{self._name}: clips is {clips!r}, must be a whole number of at least 1")
         if isinstance(every, bool) or not isinstance(every, int | float) or not 0 < every < 1e6:
             raise UsageError(f"{self._name}: every is {every!r}, must be a number of seconds above 0")
         self._clips, self._every = clips, float(every)

@@ -69,7 +69,7 @@ def own_settings(path: Path, told: Any) -> OwnSettings:
         raise UsageError(f"adapter '{path}' is of Stable Audio 3's kind {kind!r:.40}; {_WHAT}")
     rank, alpha = config.get("rank"), config.get("alpha")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
-        raise DataError(f"adapter '{path}': rank in its {CONFIG} is {rank!r:.80}, must be a whole number from 1")
+        raise DataError(f"adapter '{path}': rank in its {CONFIG} is {rank!r:.80}, must be a whole number of at least 1")
     if alpha is not None and (isinstance(alpha, bool) or not isinstance(alpha, int | float) or not abs(alpha) < 1e9):
         raise DataError(f"adapter '{path}': alpha in its {CONFIG} is {alpha!r:.80}, must be a finite number")
     return OwnSettings(rank, None if alpha is None else float(alpha), kind)

@@ -86,7 +86,7 @@ def _listing(config: DataConfig, sounds: AudioIndex, progress: Progress) -> tupl
             config, sounds, progress, config.audio.expanduser() if config.audio else FOLDER
         )
     if config.genres:
-        raise UsageError("data: 'genres' are of composed music only (path: composer); leave them out")
+        raise UsageError("data: 'genres' works only with composed music (path: composer); leave it out")
     try:
         return list_examples(config)
     except OSError as error:

@@ -63,7 +63,7 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
             f"data: there is no '{config.path}'{looked_for(path)}; name a folder or a manifest, or 'composer'"
         )
     if config.format == "composer":
-        raise UsageError(f"data: format composer is composed, path must be 'composer', not '{config.path}'")
+        raise UsageError(f"data: format composer takes no files; set path to 'composer', not '{config.path}'")
     kind = detect(path) if config.format == "auto" else config.format
     endings = _ENDINGS.get(kind)
     if endings is None and not path.is_dir():
@@ -72,7 +72,7 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
         raise UsageError(f"data: format {kind} is a {' or '.join(endings)} file, and '{config.path}' is not")
     audio = config.audio and config.audio.expanduser()
     if audio is not None and kind in ("captions", "audiofolder", "latents"):
-        raise UsageError(f"data: 'audio' is not for format {kind}, whose files lie in its folder")
+        raise UsageError(f"data: 'audio' does not work with format {kind}, whose files lie in its folder; leave it out")
     if audio is not None and not audio.is_dir():
         raise UsageError(f"data: there is no folder 'audio: {audio}'{looked_for(audio)}")
     if kind == "captions":

@@ -35,7 +35,7 @@ def read_data(spec: str) -> tuple[DataConfig, int]:
         raise UsageError(f"{spec}: not a training configuration, whose section 'data' names the dataset")
     seed = content.get("seed", 0) if "data" in content else 0
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UsageError(f"{spec}: seed is {seed!r}, must be a whole number from 0")
+        raise UsageError(f"{spec}: seed is {seed!r}, must be a whole number of at least 0")
     data = content.get("data", content)
     if not isinstance(data, dict):
         raise UsageError(f"{spec}: data must be a table such as 'data: {{path: composer}}'")
@@ -69,8 +69,8 @@ def _row_by_own_cards(run: AuditedRun, model: RunModel) -> AuditedRow:
         return AuditedRow(label, Halves(model.trained_on, frozenset(), f"as the model '{label}' says"))
     if model.config is None:
         raise UsageError(
-            f"{run.folder}/config.yaml does not say how '{label}' was made, so its card cannot be found: run "
-            "the command that made it again, or name a folder with the card: --adapter-card"
+            f"{run.folder}/config.yaml does not say how '{label}' was made, so its card cannot be found: "
+            "repeat the command that made the run, or name a folder with the card: --adapter-card"
         )
     return AuditedRow(label)
 

@@ -165,5 +165,5 @@ def _number(row: TableRow, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise DataError(f"{row.place}: '{name}' is {json.dumps(value)[:40]}, must be a number from 0")
+        raise DataError(f"{row.place}: '{name}' is {json.dumps(value)[:40]}, must be a number of at least 0")
     return float(value)

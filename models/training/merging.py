@@ -51,7 +51,7 @@ def merge(
     if missing := [name for name in _NEEDS if find_spec(name) is None]:
         raise MissingError(f"merging needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
     if not 0 <= scale < float("inf"):
-        raise UsageError(f"scale is {scale}, must be a finite number from 0")
+        raise UsageError(f"scale is {scale}, must be a finite number of at least 0")
     from peft.tuners.lora import LoraLayer
 
     out = Path(out)

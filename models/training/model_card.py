@@ -59,7 +59,7 @@ def page(card: Card) -> str:
         _outcome(card),
         "## Use",
         _use(card),
-        f"Written by tunebench {escaped(card.tunebench)}; `card.json` beside this file holds all of it.",
+        f"Written by tunebench {escaped(card.tunebench)}; `card.json` beside this file holds all details.",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -24,7 +24,7 @@ def accelerate(config: TrainConfig) -> Accelerator:
     """
     device = choose_device(config.device)
     if config.precision == "fp16" and not device.startswith("cuda"):
-        raise UsageError(f"precision: fp16 is for cuda devices, not for {device}; use bf16 or fp32")
+        raise UsageError(f"precision: fp16 works only on cuda devices, not on {device}; use bf16 or fp32")
     try:
         import torch
         from accelerate import Accelerator, InitProcessGroupKwargs

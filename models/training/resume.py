@@ -68,6 +68,6 @@ def _check(found: Checkpoint, wanted: dict[str, Any], total: int) -> None:
         )
     if found.step > total:
         raise UsageError(
-            f"checkpoint {found.path} is further than the {total} steps that are asked for; "
-            "ask for more, or name another folder with --out"
+            f"checkpoint {found.path} is past the {total} steps of the configuration; set more steps, or name another "
+            "folder with --out"
         )

@@ -74,7 +74,7 @@ class ClipSampler:
         self.scored_on = ScoredOn.of(suite, self._prompts, "clips while training")
         if self.scored_on.split == "test":
             self._progress.note(
-                f"validation.clips.suite: {suite.ref} holds test prompts; runs that ask for these are marked. "
+                f"validation.clips.suite: {suite.ref} holds test prompts; runs on these get a warning. "
                 "Development prompts are in quick-dev@1 and genres-dev@1"
             )
         model = self._model("cpu", "float32")

@@ -47,7 +47,7 @@ def train(config: TrainConfig, out: StrPath, progress: ProgressOption = None) ->
     out = Path(out)
     if (done := finished(config, out)) is not None:
         with shown(progress) as told:
-            told.note(f"{out}: this training is finished already; it is left as it is, whatever has changed since")
+            told.note(f"{out}: this training is finished already and is left as it is; changed settings have no effect")
         return done
     accelerator = accelerate(config)
     with ExitStack() as stack:
