@@ -75,7 +75,8 @@ class ClapScore(ClipMetric):
     direction: ClassVar[Direction] = "higher"
     examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
     cannot_tell = (
-        "whether the music is good, or whether tempo, key or form were met; compare only within one checkpoint"
+        "whether the music is good, or whether tempo, key or form were met; values of different checkpoints are not "
+        "comparable"
     )
 
     @classmethod

@@ -28,7 +28,7 @@ from bench.hashing import fingerprint
 from bench.progress import Progress
 from metrics.damaged_music import Condition, DamagedMusic
 from metrics.degradation_kinds import Degradation
-from metrics.distances_of_prompts import CODEBOOKS, DISTANCES, apart
+from metrics.distances_of_prompts import CODEBOOKS, DISTANCES, distance_differences
 from metrics.dose_listening import CLEAN
 from metrics.kept_arrays import Arrays, keep_arrays
 
@@ -120,7 +120,9 @@ def detect(
 
         def compute(first: Condition, second: Condition, subsets: Chosen, swaps: Chosen, size: int = size) -> Arrays:
             name = f"{second[0]}-{fingerprint([first, second, size, *known])[:12]}.npz"
-            arrays = keep_arrays(folder / name, partial(apart, music, first, second, subsets, swaps, reference))
+            arrays = keep_arrays(
+                folder / name, partial(distance_differences, music, first, second, subsets, swaps, reference)
+            )
             progress.advance(1)
             return arrays
 

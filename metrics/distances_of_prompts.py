@@ -33,7 +33,7 @@ CODEBOOKS = 5
 DISTANCES = ("fad@1", "kad@2", "mad@1", "kl-musicnn", "density@2", "coverage@2")
 
 
-def apart(
+def distance_differences(
     music: DamagedMusic, first: Condition, second: Condition, subsets: Chosen, swaps: Chosen, reference: Reference
 ) -> dict[str, Array]:
     """Compute by how much each distance calls the second condition worse than the first.

@@ -90,7 +90,10 @@ class Preset:
         """
         windows = len(clip), len(recording)
         if self.pooling == "one" and windows != (1, 1):
-            raise Undefined(f"{counted(max(windows), 'window')}: the published way takes a recording as 1")
+            raise Undefined(
+                f"{counted(max(windows), 'window')}, but this preset needs a single window per recording; set the "
+                "embedder's front_end to one that embeds whole recordings (audioldm_eval)"
+            )
         if self.pooling == "segments" and windows[0] != windows[1]:
             raise Undefined(
                 f"{counted(windows[0], 'segment')} and {windows[1]} of its recording cannot be compared one by one; "
@@ -138,8 +141,8 @@ class KLDivergence(ClipMetric):
     unit = "nats"
     direction: ClassVar[Direction] = "lower"
     cannot_tell = (
-        "how good a clip is: silence may come close, only the tagger's classes count, and numbers of another preset or "
-        "tagger are not comparable"
+        "how good a clip is: silence may come close, and only the tagger's classes count; values of different presets "
+        "or taggers are not comparable"
     )
     reference = "paired"
     examples: ClassVar[Mapping[str, str]] = {"preset": "audioldm_eval"}

@@ -102,7 +102,7 @@ class FrechetAudioDistanceInfinity(FrechetAudioDistance):
         warnings = super().check(evaluated, reference)
         clips, needed = len(np.unique(evaluated.recordings)), enough_clips(evaluated.dimension)
         if clips < needed:
-            raise Undefined(f"{counted(clips, 'clip')}, the line over 1/clips needs {needed}")
+            raise Undefined(f"{counted(clips, 'clip')}, needs {needed} to extrapolate to infinitely many")
         return warnings
 
     def permutations(self, evaluated: EmbeddingSet) -> int:

@@ -234,7 +234,7 @@ class FrechetAudioDistance(GroupedMetric):
 
     version = 1
     direction: ClassVar[Direction] = "lower"
-    cannot_tell = "which clip is at fault; small sets read too high, so compare only equal numbers of clips"
+    cannot_tell = "which clip is at fault; it is biased upward for small sets, so compare only equal numbers of clips"
 
     def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:
         super().__init__(embedder, embedder_params)

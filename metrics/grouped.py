@@ -118,7 +118,7 @@ class Contributions(ABC):
         """Compute the metric of one choice, shape (units,), as exactly as possible."""
         return float(self.values(chosen[np.newaxis])[0])
 
-    def apart(self, swaps: Chosen) -> Array:
+    def differences(self, swaps: Chosen) -> Array:
         """Compute B − A where the first half of the units are A's and the second, in the same order of prompts, B's.
 
         Args:
@@ -160,7 +160,7 @@ class GroupedMetric(SetMetric):
     grows_with_clips: ClassVar[bool] = True
     null: ClassVar[str] = (
         "for every prompt, the two models' clips come from one distribution, so that it does not matter which model "
-        "made which; this is more than that the two values are equal"
+        "made which; this is a stronger hypothesis than equal values"
     )
 
     def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:
@@ -257,7 +257,7 @@ class GroupedMetric(SetMetric):
             UsageError, DataError: as in `evaluate`.
         """
         if a.embedder != b.embedder:
-            raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both by one")
+            raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both with one")
         said = (*self.cautions(a, reference), *self.cautions(b, reference))
         a, b = self.considered(a, reference), self.considered(b, reference)
         shared = np.intersect1d(a.groups, b.groups)
@@ -305,5 +305,5 @@ def _permuted(contributions: Contributions, prompts: int, permutations: int, see
             swaps = all_swaps(prompts)
         else:
             break
-        found.append(contributions.apart(swaps))
+        found.append(contributions.differences(swaps))
     return np.concatenate(found)

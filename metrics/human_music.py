@@ -77,7 +77,7 @@ def read_human_music(path: Path) -> HumanMusic:
 
 def _range(low: float, high: float) -> Range:
     if not 0 < float(low) <= float(high) <= 100:
-        raise ValueError(f"a range from {low} to {high}")
+        raise ValueError(f"a range must satisfy 0 < low ≤ high ≤ 100, got {low} to {high}")
     return float(low), float(high)
 
 

@@ -94,8 +94,8 @@ class InceptionScore(GroupedMetric):
     direction: ClassVar[Direction] = "higher"
     needs_reference: ClassVar[bool] = False
     cannot_tell = (
-        "whether clips sound like any music, or fit their prompts: it grows with the number of clips and of what they "
-        "vary in, and numbers of two taggers are not comparable"
+        "whether clips sound like any music, or fit their prompts: it grows with the number of clips and with any kind "
+        "of variety; values of two taggers are not comparable"
     )
 
     def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:

@@ -88,7 +88,7 @@ def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str)
     labels = np.unique(given, return_inverse=True)[1]
     pairs = len(x) ** 2 - int((np.bincount(labels) ** 2).sum())
     if not pairs:
-        raise DataError(f"the {what} has no pairs: 2 windows or more are needed, of different groups where those count")
+        raise DataError(f"the {what} needs at least 2 windows, of different groups if groups are given")
     order = np.argsort(labels, kind="stable")
     sums = kernel_sums_between(x[order], np.zeros(1, dtype=np.int64), sigma, labels[order])
     return float(sums[0, 0]) / pairs
@@ -97,12 +97,11 @@ def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str)
 class KernelAudioDistance(GroupedMetric):
     """Kernel audio distance between a model's clips and the reference music: 0 where they are equally distributed.
 
-    Genres count equally, and pairs of one prompt are left out: windows of one clip are not independent draws, nor are
-    clips of one prompt. So pairs of one prompt are left out on both sides and across; for a reference with unknown
-    prompts, pairs of one recording. Genres that clips and reference have in common are compared cell by cell, as
-    `metrics.kernel_cells` says; what has another genre, or none, is left out, with a warning. Where they have none in
-    common, all clips are compared with the whole reference, whose own mix of genres then takes the place of the
-    suite's.
+    Genres count equally. Pairs of one prompt are left out within each set and between the two, since windows of a clip
+    are not independent draws, nor are clips of one prompt; for a reference with unknown prompts, pairs of one recording
+    are. Genres that clips and reference have in common are compared cell by cell, as `metrics.kernel_cells` says; what
+    has another genre, or none, is left out, with a warning. Where they have none in common, all clips are compared with
+    the whole reference, whose own mix of genres then takes the place of the suite's.
 
     Args:
         bandwidth: σ, or the set whose median distance it is. With ``evaluated`` the interval is conditional on it too,

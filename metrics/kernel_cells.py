@@ -120,10 +120,10 @@ class KernelCells(Contributions):
         result: Array = SCALE * (within + rest)
         return result
 
-    def apart(self, swaps: Chosen) -> Array:
+    def differences(self, swaps: Chosen) -> Array:
         prompts = swaps.shape[1]
         if not self._balanced(prompts):
-            return super().apart(swaps)
+            return super().differences(swaps)
         # Every choice has the same numbers of pairs. With v = −s on A's units and s on B's (s = ±1 a prompt), B's
         # choice is (1 + v)/2 and A's (1 − v)/2: the difference of their quadratic forms is 1ᵀ(table)v, linear in s.
         everything = np.r_[np.zeros(prompts, dtype=bool), np.ones(prompts, dtype=bool)][np.newaxis]

@@ -76,7 +76,10 @@ class MauveAudioDivergence(GroupedMetric):
 
     version = 1
     direction: ClassVar[Direction] = "lower"
-    cannot_tell = "which clip is at fault; equal music does not read 0, so compare only equal numbers of clips"
+    cannot_tell = (
+        "which clip is at fault; even equal music is above 0, by less with more clips, so compare only equal numbers "
+        "of clips; published values use one vector per clip and are not comparable"
+    )
 
     def __init__(
         self,

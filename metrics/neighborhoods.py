@@ -92,8 +92,8 @@ def neighborhoods(windows: Grouped, reference: EmbeddingSet, k: int, seed: str) 
         dealing = _round(windows, reference, rng)
         if len(dealing.owners) < 2 * k + 1:
             raise Undefined(
-                f"{counted(len(dealing.owners), 'prompt')} of the clips can be paired with one of the reference, "
-                f"needs {2 * k + 1} for k = {k}"
+                f"{counted(len(dealing.owners), 'usable prompt')}, needs {2 * k + 1} for k = {k}; add prompts or lower "
+                "k"
             )
         for start, near, far in _distances(reference.vectors, dealing):
             other = reference.groups[start : start + len(near), np.newaxis] != dealing.owners

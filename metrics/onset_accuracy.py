@@ -38,7 +38,7 @@ def onset_accuracy(audio: Audio) -> OnsetAccuracy:
     """Compare the onsets detected in audio with those of its known notes, of which there is at least one."""
     heard = onsets_of(DecodedClip(audio, Prompt("etude", "an etude", "any")))
     played = audio.notes.onsets if audio.notes else np.empty(0)
-    known = apart(played)
+    known = merge_close_onsets(played)
     errors = matched_errors(known, heard.times)
     return OnsetAccuracy(
         len(errors) / len(known),
@@ -49,7 +49,7 @@ def onset_accuracy(audio: Audio) -> OnsetAccuracy:
     )
 
 
-def apart(onsets: Times) -> Times:
+def merge_close_onsets(onsets: Times) -> Times:
     """Return ascending onsets, of which those that follow another within 30 ms count as one with it."""
     kept: list[float] = []
     for onset in np.sort(onsets).tolist():

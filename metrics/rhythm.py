@@ -138,8 +138,8 @@ class RhythmicInconsistency(_RhythmMetric):
     unit = "% of a quarter"
     direction: ClassVar[Direction] = "lower"
     cannot_tell = (
-        "tempo changes from bad timing, nor whether a model beats chance: a clip's chance depends on how wide the grid "
-        "is that fits it, a table's is the mean over all clips, and only rhythm-grid compares each clip with its own"
+        "tempo changes from bad timing, or whether a model beats chance: chance differs between clips and the table "
+        "shows its mean; rhythm-grid compares each clip with its own"
     )
 
     def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:

@@ -18,7 +18,7 @@ from metrics.damaged_music import TAKES, DamagedMusic, asked, listen
 from metrics.degradation_kinds import DEGRADATIONS, Degradation, fewer
 from metrics.detection import Design, Detection, detect, draws, judged, prompts_needed
 from metrics.detection_report import needed_rows, write_detections
-from metrics.distances_of_prompts import DISTANCES, apart
+from metrics.distances_of_prompts import DISTANCES, distance_differences
 from metrics.divergence import kl_divergence
 from metrics.dose_listening import CLEAN
 from metrics.frechet import FrechetAudioDistance
@@ -67,7 +67,7 @@ def parts(music: DamagedMusic, chosen: np.ndarray, swap: np.ndarray) -> tuple[Em
 def test_distances_of_subsets_are_what_the_metrics_say_of_them() -> None:
     music, of = invented(), reference()
     chosen, coins, _ = draws(music.of_genres(), len(music.prompts), 27, Design(subsets=3, null=3))
-    found = apart(music, (CLEAN, "A"), (CLEAN, "B"), chosen, coins, of)
+    found = distance_differences(music, (CLEAN, "A"), (CLEAN, "B"), chosen, coins, of)
     assert set(found) == set(DISTANCES)
     for row in range(3):
         first, second = parts(music, chosen[row], coins[row])
@@ -76,7 +76,9 @@ def test_distances_of_subsets_are_what_the_metrics_say_of_them() -> None:
             assert found[name][row] == pytest.approx(values[1] - values[0], rel=1e-6)  # type: ignore[operator]
         a, b = (music.gathered((CLEAN, take)) for take in "AB")
         own = chosen[row][a.groups]
-        unswapped = apart(music, (CLEAN, "A"), (CLEAN, "B"), chosen[row : row + 1], np.zeros((1, 30), bool), of)
+        unswapped = distance_differences(
+            music, (CLEAN, "A"), (CLEAN, "B"), chosen[row : row + 1], np.zeros((1, 30), bool), of
+        )
         for ours, name in ((Density(), "density@2"), (Coverage(), "coverage@2")):
             difference = ours.difference(a.part(own), b.part(own), of, 0).estimate
             assert unswapped[name][0] == pytest.approx(-(difference or 0), abs=1e-12)
@@ -89,7 +91,7 @@ def test_distances_of_subsets_are_what_the_metrics_say_of_them() -> None:
         ]
         change = np.diff(by_prompt, axis=0)[0] * np.where(coins[row], -1, 1)
         assert found["kl-musicnn"][row] == pytest.approx(change[chosen[row]].mean())
-    everything = apart(music, (CLEAN, "B"), ("shift", "much"), chosen, np.zeros_like(chosen), of)
+    everything = distance_differences(music, (CLEAN, "B"), ("shift", "much"), chosen, np.zeros_like(chosen), of)
     assert all((everything[name] > 0).all() for name in ("fad@1", "kad@2", "kl-musicnn"))
 
 

@@ -228,15 +228,15 @@ def test_what_has_no_distance_is_refused() -> None:
         (spoiled, x, "evaluated set.*not finite"),
         (x, spoiled, "reference.*not finite"),
         (x, x[:, :2], "3 and of 2 dimensions"),
-        (x[:1], x, "evaluated set .*pairs"),
-        (x, x[:1], "2 windows"),
+        (x[:1], x, "evaluated set .*2 windows"),
+        (x, x[:1], "2 windows .*got 1"),
         (x, np.ones((9, 3)), "same embedding"),
         (x[:0], x, "shape"),
         (x[0], x, "shape"),
     ):
         with pytest.raises(DataError, match=problem):
             kernel_audio_distance(a, b)
-    with pytest.raises(DataError, match="no pairs"):
+    with pytest.raises(DataError, match=r"evaluated set .*\b2 windows"):
         kernel_audio_distance(x, x, groups_evaluated=np.zeros(10))
     with pytest.raises(DataError, match=r"reference .*\b10 windows.*\(2,\)"):
         kernel_audio_distance(x, x, groups_reference=[1, 2])

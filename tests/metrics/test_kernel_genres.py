@@ -246,7 +246,7 @@ def test_swaps_are_sets_put_together_by_hand(uneven: bool) -> None:
     contributions = metric.contributions(metric.grouped(a) + metric.grouped(b), of)
     rng = np.random.default_rng(1)
     swaps = np.array([np.zeros(18), rng.integers(0, 2, 18), rng.integers(0, 2, 18), np.ones(18)]).astype(bool)
-    found = contributions.apart(swaps)
+    found = contributions.differences(swaps)
     for swap, value in zip(swaps, found, strict=True):
         mixed = []
         for kept, taken in ((a, b), (b, a)):

@@ -205,8 +205,8 @@ def test_leaving_out_and_swapping_are_what_they_say(metric: Any) -> None:
     # The observed order, one swapped as above, and all exchanged.
     swaps = np.array([np.zeros(26), swapped, np.ones(26)]).astype(bool)
     b_less_a = contributions.values(np.hstack([swaps, ~swaps])) - contributions.values(np.hstack([~swaps, swaps]))
-    assert contributions.apart(swaps) == pytest.approx(b_less_a, rel=1e-7)
-    assert contributions.apart(swaps)[0] == pytest.approx(metric.difference(a, b, of, 0).estimate, rel=1e-7)
+    assert contributions.differences(swaps) == pytest.approx(b_less_a, rel=1e-7)
+    assert contributions.differences(swaps)[0] == pytest.approx(metric.difference(a, b, of, 0).estimate, rel=1e-7)
 
 
 @pytest.mark.parametrize("d", [3, 90, 400])

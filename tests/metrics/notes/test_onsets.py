@@ -30,7 +30,7 @@ from metrics.notes.onsets import (
     pick_peaks,
     spectral_flux,
 )
-from metrics.onset_accuracy import apart, matched_errors, onset_accuracy
+from metrics.onset_accuracy import matched_errors, merge_close_onsets, onset_accuracy
 from models.composer import Composer
 from models.composer.etude import INSTRUMENTS, play_etude
 from prompts import quick
@@ -185,4 +185,4 @@ def _on_the_edge(known: np.ndarray, heard: np.ndarray) -> int:
 
 
 def test_notes_that_are_struck_together_are_one_onset() -> None:
-    assert apart(np.array([1.0, 0.0, 0.02, 0.5, 0.531])).tolist() == [0.0, 0.5, 0.531, 1.0]
+    assert merge_close_onsets(np.array([1.0, 0.0, 0.02, 0.5, 0.531])).tolist() == [0.0, 0.5, 0.531, 1.0]
