@@ -64,9 +64,9 @@ def _finding(c: Comparison) -> str:
         if c.detectable is None:
             if c.low is None or c.high is None:
                 return "not settled, and there is no interval"
-            ends = [number(end, decimals_of(c)) for end in (c.low, c.high)]
+            ends = [number(end, comparison_decimals(c)) for end in (c.low, c.high)]
             return f"not settled; the 95 % interval of B − A reaches {_with_unit(c, f'from {ends[0]} to {ends[1]}')}"
-        size = _with_unit(c, number(c.detectable, decimals_of(c)))
+        size = _with_unit(c, number(c.detectable, comparison_decimals(c)))
         return f"not settled; a true difference of {size} would show (p < .05) in four of five such comparisons"
     if not c.told_apart(p):
         if c.mean_p is not None and c.mean_p >= LEVEL:
@@ -76,7 +76,7 @@ def _finding(c: Comparison) -> str:
             )
         why = "there is no interval" if c.low is None else "the interval reaches 0"
         return f"the two differ (Holm p {p_text(p)}), but {why}: which is ahead stays open"
-    size = _with_unit(c, number(abs(c.estimate), decimals_of(c)))
+    size = _with_unit(c, number(abs(c.estimate), comparison_decimals(c)))
     word = "better" if c.better else "higher"
     row = c.better or (c.b if c.estimate > 0 else c.a)
     return f"{row} is {word} by {size} (Holm p {p_text(p)})"
@@ -114,7 +114,7 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
     ]
     rows = []
     for c in comparisons:
-        decimals = decimals_of(c)
+        decimals = comparison_decimals(c)
         rows.append(
             [
                 *([c.group] if split else []),
@@ -143,13 +143,13 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
     if tested:
         texts.append(
             "p (two-sided): how often exchanging A and B on whole prompts gives a difference at least as far from 0. "
-            f"Holm p allows for the {tested} metrics tested. A large p does not show that A and B are alike."
+            f"Holm p is adjusted for the {tested} metrics tested. A large p does not show that A and B are alike."
         )
         texts += _of_means(comparisons)
         texts.append(
             "Detectable: the smallest true difference that is found (p < .05, before Holm) with a power of 80 % at "
             "this size, if differences are about normal. It is not given if fewer than 10 prompts differ, whose "
-            "tests have less power than that, nor for distances, whose test covers more than their difference."
+            "tests have less power than that, nor for distances, whose null hypothesis is stronger than equal values."
         )
     if any(c.p_bh is not None for c in comparisons):
         texts.append("BH p limits the share of false claims over the metrics and groups (Benjamini and Hochberg).")
@@ -162,7 +162,9 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
     for c in comparisons:
         if c.null:
             nulls.setdefault(c.null, []).append(c.column.ref)
-    return texts + [f"p of {', '.join(dict.fromkeys(refs))} is under this: {null}." for null, refs in nulls.items()]
+    return texts + [
+        f"Null hypothesis of p for {', '.join(dict.fromkeys(refs))}: {null}." for null, refs in nulls.items()
+    ]
 
 
 def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
@@ -172,7 +174,7 @@ def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
         return []
     n = min(sizes)
     return [
-        "p asks whether the two values of a prompt are exchangeable, not whether their means are equal: it is small, "
+        "p tests whether the two values of a prompt are exchangeable, not whether their means are equal: it is small, "
         "too, if A fails badly on a few prompts and B on none. Mean p tests the mean only and allows for skew "
         "(bootstrap-t, before Holm); a row is called better if both are below .05.",
         f"With {counted(n, 'prompt')}, what happens on fewer than {unseen_share(n):.0%} of such prompts may be missing "
@@ -211,7 +213,7 @@ def difference_text(estimate: float | None, low: float | None, high: float | Non
     return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def decimals_of(c: Comparison | AcrossTrainings) -> int:
+def comparison_decimals(c: Comparison | AcrossTrainings) -> int:
     """Return the number of decimals that its interval justifies."""
     width = [] if c.low is None or c.high is None else [(c.high - c.low) / 2]
     return decimals_for(width, [c.estimate or 0.0])

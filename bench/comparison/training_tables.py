@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from bench.comparison.result import LEVEL
-from bench.comparison.tables import Style, decimals_of, difference_text, footnotes, unit_text
+from bench.comparison.tables import Style, comparison_decimals, difference_text, footnotes, unit_text
 from bench.comparison.trainings import AcrossTrainings
 from bench.number_format import counted, first_few, number, p_text
 from bench.spreadsheet import csv_text
@@ -52,14 +52,14 @@ def render(found: Sequence[AcrossTrainings], style: Style = "table", layout: Lay
 _LISTS = ("trainings", "warnings", "warning_codes")  # of a record, which a cell of a CSV file holds as one text
 
 _EXPLAINED = (
-    "Trainings and prompts are both samples, and cross: interval and p hold for other trainings of these settings and "
-    "for other prompts like these (crossed t-test). p allows for no other metric.",
-    "Between: standard deviation of B − A from training to training, on these prompts.",
+    "Trainings and prompts are treated as random samples (crossed t-test): the interval and p hold for other trainings "
+    "with these settings and for other prompts like these. p is not adjusted for the number of metrics.",
+    "Between: standard deviation of B − A across trainings, on these prompts.",
 )
 
 
 def _row(one: AcrossTrainings, split: bool) -> list[str]:
-    decimals = decimals_of(one)
+    decimals = comparison_decimals(one)
     return [
         *(["all" if one.grouping == "all" else one.group] if split else []),
         f"{one.column.ref}{unit_text(one.column)}",
@@ -73,7 +73,7 @@ def _row(one: AcrossTrainings, split: bool) -> list[str]:
 
 
 def _claims(found: Sequence[AcrossTrainings]) -> list[str]:
-    """A sentence for each metric over all prompts, or for each group of them, whose interval excludes 0."""
+    """Return a sentence for each metric with a direction whose p is below .05, overall or in a group of prompts."""
     said = []
     for one in found:
         if one.p is None or one.estimate is None or one.p >= LEVEL or one.column.direction == "none":

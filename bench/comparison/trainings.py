@@ -22,6 +22,7 @@ from bench.comparison.run_reader import ComparedMetric, ComparedRun
 from bench.comparison.set_tests import ClipSet, SetTests
 from bench.contracts.notice import Notice
 from bench.errors import TunebenchError, UsageError, one_line
+from bench.number_format import counted
 from bench.paths import StrPath
 from bench.progress import ProgressOption, shown
 from bench.scores.aggregate import Column, parse_grouping, refuse_ungrouped
@@ -42,7 +43,7 @@ class AcrossTrainings:
         mean_a, mean_b: of the row, and over the trainings.
         estimate, low, high: mean of B − A with its 95 % interval for other trainings and other prompts.
         p, df: of the crossed t-test, and its degrees of freedom.
-        between: standard deviation of B − A from training to training, prompts being these.
+        between: standard deviation of B − A across trainings, on these prompts.
         prompts: how many.
         reason: why there is no test; empty where there is one.
         warnings: what must stand beside it: notices of every row that takes part.
@@ -115,7 +116,7 @@ def compare_trainings(
         if len(trainings) < 2:
             named = ", ".join(trainings) or "none"
             raise UsageError(
-                f"'{pattern}' names {named} of the rows of {found.folder}, and two trainings or more are compared; it "
+                f"'{pattern}' matches {named} of the rows of {found.folder}, but at least 2 trainings are needed; it "
                 f"has: {', '.join(found.labels)}"
             )
         by = parse_grouping(options.by)
@@ -157,7 +158,7 @@ def _compared(run: ComparedRun, a: str, trainings: tuple[str, ...], sets: SetTes
         own, *others = values
         shared = [prompt for prompt in asked.prompts if all(prompt in row for row in values)]
         if len(shared) < 2:
-            raise UsageError(f"{len(shared)} prompts have a value of every row, 2 are needed")
+            raise UsageError(f"{counted(len(shared), 'prompt')} with a value for every row, needs 2")
         differences = np.array([[row[prompt] - own[prompt] for prompt in shared] for row in others])
         test = crossed_t_test(differences)
     except (TunebenchError, ValueError) as error:
@@ -180,7 +181,7 @@ def _compared(run: ComparedRun, a: str, trainings: tuple[str, ...], sets: SetTes
 
 
 def _values(run: ComparedRun, label: str, asked: _Asked, sets: SetTests) -> Mapping[str, float]:
-    """By prompt, a clip metric's mean or a set metric's pseudo-value."""
+    """Return, by prompt, a clip metric's mean or a set metric's pseudo-value."""
     metric = asked.metric
     if not metric.column.of_sets:
         return run.means(label, metric.column.ref)

@@ -13,10 +13,10 @@ from bench.scores.aggregate import Cell
 from bench.stats.multiplicity import holm
 from bench.stats.permutation import smallest_p
 
-RANK_HEADER = ("metric", "places that the tests leave open")
+RANK_HEADER = ("metric", "places consistent with the tests")
 
 
-def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> list[tuple[str, str]]:
+def place_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> list[tuple[str, str]]:
     """Return each metric with its models by places over all prompts; empty if no two models can be ranked.
 
     Args:

@@ -17,7 +17,7 @@ from bench.errors import UsageError
 from bench.leaderboard.family_orders import disputed, family_orders, order_lines
 from bench.leaderboard.grid import footnotes, grid, legend
 from bench.leaderboard.published_beside import published_beside, records_beside
-from bench.leaderboard.rank_table import RANK_HEADER, rank_notes, rank_rows, ranks_mean
+from bench.leaderboard.rank_table import RANK_HEADER, place_rows, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, parse_grouping, refuse_ungrouped, summarise
 from bench.scores.clip_scores import ClipScores
@@ -225,8 +225,8 @@ def refuse_unscored(folder: Path, board: Board) -> None:
 def unscored(folder: Path) -> str:
     """Return the message for a run without scores."""
     return (
-        f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its configuration, "
-        "and with --metric NAME others"
+        f"{folder} has no scores to show; 'tunebench score {folder}' computes those of its configuration, "
+        "--metric NAME computes others"
     )
 
 
@@ -300,7 +300,7 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
 
 def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the ranks of each metric in words, and their notes."""
-    places, notes = rank_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
+    places, notes = place_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
     notes += order_lines(board.orders)
     if places or notes:
         notes = [ranks_mean(board.ranks) if places else "No ranks.", *notes]

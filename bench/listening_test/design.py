@@ -170,7 +170,10 @@ def read_design(folder: Path) -> ListeningDesign:
         if not isinstance(whole, dict) or whole.get("kind") != _KIND:
             raise ValueError("it is not a design of a listening test")
         if whole["format"] != _FORMAT:
-            raise UsageError(f"{path} has layout {whole['format']!r:.20}, this version reads {_FORMAT}")
+            raise UsageError(
+                f"{path} has layout {whole['format']!r:.20}, this version reads {_FORMAT}; use the tunebench version "
+                "that wrote it"
+            )
         content = whole["design"]
         if fingerprint(content) != whole["hash"]:
             raise DataError(f"{path} was changed after it was made: its hash differs; restore the original")

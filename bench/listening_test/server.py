@@ -84,7 +84,7 @@ class Server:
         """
         number = listener_of(self.design, token)
         if number is None:
-            self._count_guess(host, "a link of no listener")
+            self._count_guess(host, "an unknown listener link")
             raise Refusal(404, self.design.texts["invalid"])
         if self.answers.listener(number) is None:
             if self.design.test.enrollment == "open":  # sessions are assigned on arrival
@@ -137,7 +137,7 @@ class Server:
         """
         if not token or not is_organizer(self.design, token):
             if token:
-                self._count_guess(host, "the organizer's page with a wrong token")
+                self._count_guess(host, "the organizer's page, with a wrong token")
             raise Refusal(404, "there is no such page")
 
     # Requests of listeners.

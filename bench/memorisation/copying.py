@@ -77,7 +77,7 @@ def largest_odds(n: int, size: int) -> Array:
     [0.0, 0.333, 0.667]
     """
     if not 1 <= size <= n:
-        raise ValueError(f"a subset of {size} of {n} values")
+        raise ValueError(f"the subset must have 1 to {n} values, got {size}")
     k = np.arange(n, size, -1)
     odds = np.zeros(n)
     odds[size - 1 :] = np.cumprod(np.r_[size / n, (k - size) / (k - 1)])[::-1]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.comparison.result import LEVEL, Comparison
 from bench.number_format import counted, decimals_for, number, p_text
-from bench.report.number_format import sized
+from bench.report.number_format import joined_with_and, sized
 from bench.report.own_music import favored_by_reference
 from bench.scores.aggregate import Cell, Column
 from bench.stats.permutation import smallest_p
@@ -76,7 +76,7 @@ class _Words:
         return said
 
     def listed(self, comparisons: Sequence[Comparison]) -> str:
-        return _listed([self._name(c.column) for c in comparisons])
+        return joined_with_and([self._name(c.column) for c in comparisons])
 
     def _name(self, column: Column) -> str:
         distance = column.reference and column.direction == "lower"
@@ -146,7 +146,7 @@ def _better(ahead: str, other: str, comparisons: Sequence[Comparison], words: _W
     own = [c for c in comparisons if c.better == ahead]
     if not own:
         return []
-    sizes = _listed([words.on(c, ahead) for c in own])
+    sizes = joined_with_and([words.on(c, ahead) for c in own])
     return [Clause("better", f"{ahead} is better than {other} {sizes}", _refs(own), ahead)]
 
 
@@ -154,7 +154,7 @@ def _more(ahead: str, comparisons: Sequence[Comparison], words: _Words) -> list[
     own = [c for c in comparisons if ahead == (c.b if (c.estimate or 0) > 0 else c.a)]
     if not own:
         return []
-    sizes = _listed([words.on(c, ahead) for c in own])
+    sizes = joined_with_and([words.on(c, ahead) for c in own])
     return [Clause("differs", f"{ahead} is higher {sizes}, which is neither better nor worse", _refs(own), ahead)]
 
 
@@ -190,8 +190,3 @@ def _size(c: Comparison) -> str:
 
 def _refs(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     return tuple(c.column.ref for c in comparisons)
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from bench.comparison.result import LEVEL
+from bench.leaderboard.grid import ceiling, chance
 from bench.leaderboard.ranks import RankRange, ranked_pairs
 from bench.number_format import counted, number
 from bench.report.context import ReportContext
-from bench.report.number_format import decimals_for, places, spread
+from bench.report.number_format import decimals_for_intervals, places, spread
 from bench.report.own_music import is_own_music
 from bench.scores.aggregate import Cell, Column, none_in_words
 from bench.stats.multiplicity import holm
@@ -182,7 +183,7 @@ def told(rank: RankRange) -> str:
 
 def _decimals(content: ReportContext, column: Column) -> int:
     estimates = [cell.estimate for cell in content.cells if cell.column.ref == column.ref and cell.group == ALL]
-    return decimals_for((e.low, e.high) for e in estimates if e.low is not None and e.high is not None)
+    return decimals_for_intervals((e.low, e.high) for e in estimates if e.low is not None and e.high is not None)
 
 
 def _group(
@@ -193,11 +194,12 @@ def _group(
     cells: dict[tuple[str, str], Cell],
     decimals: dict[str, int],
 ) -> PromptGroup:
-    scales, chance, ceiling = {}, [], []
+    scales = {}
+    refs = [column.ref for column in content.columns]
+    every = list(cells.values())
+    chances, ceilings = ([known.get(ref) for ref in refs] for known in (chance(every), ceiling(every)))
     for column in content.columns:
         own = [cell for (_, ref), cell in cells.items() if ref == column.ref]
-        chance.append(_mean([cell.chance for cell in own if cell.chance is not None]))
-        ceiling.append(_best(column, own))
         ends = [end for cell in own for end in (cell.estimate.value, cell.estimate.low, cell.estimate.high)]
         scales[column.ref] = places(ends)
     rows = tuple(
@@ -209,9 +211,9 @@ def _group(
     )
     limits = tuple(
         tuple(number(value, decimals[c.ref]) for value, c in zip(line, content.columns, strict=True))
-        for line in (chance, ceiling)
+        for line in (chances, ceilings)
     )
-    return PromptGroup(name, grouping, label, rows, limits, tuple(chance))
+    return PromptGroup(name, grouping, label, rows, limits, tuple(chances))
 
 
 def _box(cell: Cell | None, scale: Any, decimals: int, planned: int) -> Box:
@@ -229,15 +231,3 @@ def _box(cell: Cell | None, scale: Any, decimals: int, planned: int) -> Box:
         note=none_in_words(e.reason) if e.reason else "the reference is its own music" if is_own_music(cell) else "",
         at=(scale(e.low), scale(e.value), scale(e.high)),
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
-
-
-def _best(column: Column, cells: Sequence[Cell]) -> float | None:
-    """Return the best score on true notes of any model."""
-    known = [cell.known for cell in cells if cell.known is not None]
-    if not known or column.direction == "none":
-        return None
-    return max(known) if column.direction == "higher" else min(known)

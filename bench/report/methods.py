@@ -12,6 +12,7 @@ from bench.report.context import ReportContext
 from bench.report.leaderboard_page import DIRECTIONS
 from bench.report.metric_info import MetricInfo, ReferenceFacts
 from bench.report.model_description import described
+from bench.report.number_format import joined_with_and
 from bench.report.own_music import is_own_music
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
@@ -71,7 +72,7 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
     prompts = len(content.prompts)
     unseen = max(1, round(1 / unseen_share(prompts)))
     sentences = [
-        "Results speak only for prompts like these, and for no other genres.",
+        "Results hold only for prompts and genres like these.",
         f"A model that fails on 1 such prompt in {unseen} may by chance show no failure among these {prompts}.",
     ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
@@ -98,7 +99,10 @@ def _of_references(references: Sequence[ReferenceFacts], content: ReportContext)
         "Distances hold for this reference music only, and compare only sets of equally many clips of the same prompts."
     ]
     if synthetic := list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic)):
-        found.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
+        found.append(
+            f"The reference {joined_with_and(synthetic)} is synthetic music: a small distance to it does not mean that "
+            "music is good."
+        )
     own = {(cell.model, cell.column.reference): None for cell in content.cells if is_own_music(cell)}
     found += [
         f"The reference '{reference}' is music by the model {model} itself: distances to it favor {model}."
@@ -135,17 +139,12 @@ def _lacking(content: ReportContext) -> str:
     )
 
 
-def listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
-
-
 def _music(content: ReportContext, setting: Setting) -> str:
     prompts = content.prompts
     genres = list(dict.fromkeys(prompt.genre for prompt in prompts if prompt.genre is not None))
     levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
-    kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
-    kinds += [f"descriptiveness {plural(len(levels), 'level')} {listed(levels)}"] if levels else []
+    kinds = [f"{counted(len(genres), 'genre')}: {joined_with_and(genres)}"] if genres else []
+    kinds += [f"descriptiveness {plural(len(levels), 'level')} {joined_with_and(levels)}"] if levels else []
     kinds_said = f" ({'; '.join(kinds)})" if kinds else ""
     one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
@@ -176,7 +175,7 @@ def _clip_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> 
     return (
         f"Metrics of clips. Each clip {'was' if scored(content) else 'is to be'} scored by "
         f"{counted(len(columns), 'metric')}. A clip "
-        "on which a metric is undefined has a reason instead of a number and counts for nothing. " + sentences
+        "on which a metric is undefined has a reason instead of a value and is left out of the mean. " + sentences
     )
 
 
@@ -207,7 +206,7 @@ def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> s
         text += f": {instrument.measures[0].lower() if _is_word(instrument.measures) else instrument.measures[0]}"
         text += instrument.measures[1:]
     if instrument.embedders:
-        text += f"; embeddings of {view_text(column.view or View().key)} by {listed(instrument.embedders)}"
+        text += f"; embeddings of {view_text(column.view or View().key)} by {joined_with_and(instrument.embedders)}"
     if instrument.reference is not None:
         text += f"; against {_reference(instrument.reference)}"
     return f"{text}; {_counted_clips(column, content.cells)}"
@@ -224,7 +223,7 @@ def _reference(reference: ReferenceFacts) -> str:
         sizes.append(counted(reference.recordings, "recording"))
     if reference.windows is not None:
         sizes.append(counted(reference.windows, "window"))
-    size = listed(sizes) if sizes else "size unknown"
+    size = joined_with_and(sizes) if sizes else "size unknown"
     kind = ", synthetic music" if reference.synthetic else ""
     return f"the reference '{reference.name}' ({size}{kind}; SHA-256 {reference.fingerprint[:12]}…)"
 
@@ -242,14 +241,14 @@ def _listeners(content: ReportContext) -> str:
     text = (
         f"Listeners. {counted(design['listeners'], 'listener')} gave {counted(design['answers'], 'answer')} that "
         f"{plural(design['answers'], 'counts', 'count')} ({design['excluded']} excluded) to clips of "
-        f"{counted(design['prompts'], 'prompt')} by {listed(design['models'])}, on the "
-        f"{plural(len(design['scales']), 'scale')} {listed(design['scales'])}."
+        f"{counted(design['prompts'], 'prompt')} by {joined_with_and(design['models'])}, on the "
+        f"{plural(len(design['scales']), 'scale')} {joined_with_and(design['scales'])}."
     )
     tested = sorted({one["method"] for one in content.survey.record["comparisons"] if one["p"] is not None})
     if tested:
         text += (
-            f" Differences are tested with listeners and prompts both random ({listed(tested)}; Baayen, Davidson and "
-            "Bates 2008; Barr et al. 2013), adjusted over scales and pairs after Holm (1979)."
+            f" Differences are tested with listeners and prompts both random ({joined_with_and(tested)}; Baayen, "
+            "Davidson and Bates 2008; Barr et al. 2013), adjusted over scales and pairs after Holm (1979)."
         )
     return text
 

@@ -1,9 +1,9 @@
-"""Format and place numbers on pages."""
+"""Format numbers and lists of words on pages, and place numbers on a scale."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench import number_format
 from bench.number_format import half_width, number
@@ -31,12 +31,17 @@ def sized(number: str, unit: str) -> str:
     return f"{number} {_SIZES.get(unit, unit)}".strip()
 
 
+def joined_with_and(words: Sequence[str]) -> str:
+    """Return ``a, b and c``."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
 def unit_heading(unit: str) -> str:
     """Return a unit for a column heading."""
     return _HEADINGS.get(unit, unit)
 
 
-def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
+def decimals_for_intervals(intervals: Iterable[tuple[float, float]]) -> int:
     """Return the decimals, from 1 to 4, that show two digits of the typical half width of these intervals."""
     return min(4, number_format.decimals_for((high - low) / 2 for low, high in intervals))
 

@@ -20,7 +20,7 @@ from bench.report.findings import MOST_FOLDED, Finding, find, split
 from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, leading, legend, told, unrankable
 from bench.report.loudness import RULE
 from bench.report.number_format import unit_heading
-from bench.report.prompt_page import by_prompt, shown, with_decimals
+from bench.report.prompt_page import by_prompt, shown_clips, with_decimals
 from bench.report.side_by_side import ProtocolTable
 from bench.storage.failures import failure_lines
 
@@ -134,7 +134,7 @@ def _pages(
     head = environment.get_template("macros.html").module.head  # type: ignore[attr-defined]
     heads = {column.ref: head(column) for column, _ in scored}  # once, not for each score
     for place, prompt in enumerate(content.prompts, 1):
-        rows = shown(clips[prompt.id], scored)
+        rows = shown_clips(clips[prompt.id], scored)
         choices = list(dict.fromkeys(row.take for row in rows))
         by_seed = all(row.take == str(row.entry.seed) for row in rows)
         context = {"prompt": prompt, "place": place, "rows": rows, "takes": choices, "by_seed": by_seed, "heads": heads}

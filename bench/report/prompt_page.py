@@ -58,12 +58,12 @@ def with_decimals(content: ReportContext) -> list[tuple[Column, int]]:
     return [(c, digits(largest.get(c.ref, 0.0))) for c in content.columns if not c.of_sets]
 
 
-def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
+def shown_clips(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
     """Return the clips of one prompt, grouped by take, with waveforms on a common scale."""
     peak = max((max(clip.media.waveform, default=0.0) for clip in clips if clip.media), default=0.0)
     taken = takes(clips)
     order = sorted(range(len(clips)), key=lambda place: int(taken[place]))
-    return [_shown(clips[place], taken[place], columns, peak) for place in order]
+    return [_shown_clip(clips[place], taken[place], columns, peak) for place in order]
 
 
 def takes(clips: Sequence[ClipEntry]) -> list[str]:
@@ -80,7 +80,7 @@ def takes(clips: Sequence[ClipEntry]) -> list[str]:
     return [str(1 + sorted(seeds[clip.model]).index(clip.seed)) for clip in clips]
 
 
-def _shown(clip: ClipEntry, take: str, columns: Sequence[tuple[Column, int]], peak: float) -> ShownClip:
+def _shown_clip(clip: ClipEntry, take: str, columns: Sequence[tuple[Column, int]], peak: float) -> ShownClip:
     media = clip.media
     scores = tuple(_score(clip, column, decimals) for column, decimals in columns)
     if media is None:

@@ -96,12 +96,12 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
     few = f"With {counted(fewest, kind)}{each}"
     if fewest in _STRAINED and any(one.p is not None for one in comparisons):
         yield (
-            f"{few} the p can be too small: if {kind}s differ strongly, "
-            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 without there being one, not 5."
+            f"{few}, p may be too small: if {kind}s differ strongly, up to {_STRAINED[fewest]} of 100 such surveys "
+            "without a true difference are significant at .05, instead of 5."
         )
     if fewest == 2 and design.kind == "ratings":
         yield (
-            f"{few} the intervals of the models' means are too narrow: they contain the true mean in 88 to 92 of 100 "
+            f"{few}, the intervals of the models' means are too narrow: they contain the true mean in 88 to 92 of 100 "
             "surveys."
         )
 
@@ -109,7 +109,7 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
 def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:
     if design.listeners < 2 or design.prompts < 2:
         few = "one listener" if design.listeners < 2 else "one prompt"
-        return f"With only {few}, nothing can be claimed for others: the results describe these answers."
+        return f"With only {few}, nothing can be inferred for others; the results describe only these answers."
     if comparisons and all(one.p is None for one in comparisons):
         return "No difference could be tested, for the reasons below the tables: nothing is claimed for others."
     clip = (

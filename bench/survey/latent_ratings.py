@@ -163,7 +163,7 @@ def _components(a: Array, b: Array) -> tuple[float, Components, Components]:
         return level.estimate, level.components, between.components
     found = MaximalModel.of(np.stack([a, b])).solution
     if found is None:
-        raise ValueError("no rating differs from the others of its model")
+        raise ValueError("each model's ratings are all equal")
     halves, apart = np.array([0.5, 0.5]), np.array([-1.0, 1.0])
 
     def of(weights: Array) -> Components:

@@ -163,8 +163,8 @@ class JointFits:
                 reason = str(error)
         return reason
 
-    def test(self, scale: str) -> Joint:
-        """Return the test of two models within the fit to all."""
+    def pair_tester(self, scale: str) -> Joint:
+        """Return a function that tests two models within the fit to all models of a scale."""
         return lambda a, b, confidence: self.of(scale).difference(a, b, confidence)
 
 
@@ -180,7 +180,7 @@ def pairs_of(
     found: dict[Pair, Any] = {}
     for scale in survey.scales:
         if isinstance(survey, Ratings):
-            together = None if joint is None or len(survey.models) < 3 else joint.test(scale)
+            together = None if joint is None or len(survey.models) < 3 else joint.pair_tester(scale)
             found |= _rated(survey, scale, together)
         else:
             found |= {(a, b, scale): votes for (a, b), votes in votes_of(survey, scale).items()}

@@ -123,7 +123,7 @@ def _design(analysis: Analysis) -> tuple[str, ...]:
     missing = sum(design.missing.values())
     places = ", ".join(f"{scale} {count}" for scale, count in design.missing.items() if count)
     empty = f"Empty cells (listener × prompt × {'pair' if votes else 'model'}): {missing}"
-    bad = f", {design.both_bad} of them that both are bad" if design.both_bad else ""
+    bad = f", {design.both_bad} of them 'both bad'" if design.both_bad else ""
     lines = [
         *([rows] if design.rows else []),
         f"Listeners: {design.listeners}. Prompts: {design.prompts}. Models: {', '.join(design.models)}. "

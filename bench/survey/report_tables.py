@@ -42,7 +42,7 @@ def exclusions(found: Sequence[Exclusion]) -> Rows:
         places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may have several of the answers
         shown = [f"{row} ({text})" if text else str(row) for row, text in places]
         rows.append([one.reason, one.column, ", ".join(first_few(shown, _ROWS)), str(one.count)])
-    return Rows(["reason", "column", "rows (what stands there)", "count"], rows, 3)
+    return Rows(["reason", "column", "rows (content)", "count"], rows, 3)
 
 
 def model_rows(found: Sequence[ModelRating]) -> Table:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.comparison.result import Comparison
 from bench.contracts.metric import Direction, Estimate
 from bench.contracts.notice import Notice
-from bench.leaderboard.rank_table import rank_notes, rank_rows
+from bench.leaderboard.rank_table import place_rows, rank_notes
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Column
 
@@ -164,13 +164,13 @@ def test_no_test_is_no_tie() -> None:
     found = ranks(cells, [told, without, other])
     assert {model: rank.text for (model, _), rank in found.items()} == {"a": "2–3", "b": "1–2"}
     assert found["b", "quality@1"] == RankRange(1, 2, (), ("c",))
-    assert rank_rows(cells, found) == [("quality@1", "1st or 2nd: b; 2nd or 3rd: a; not tested: c")]
+    assert place_rows(cells, found) == [("quality@1", "1st or 2nd: b; 2nd or 3rd: a; not tested: c")]
     assert f"quality@1: 2 of 3 pairs are not tested: {gone}" in rank_notes(cells, [told, without, other])
     # Nothing is told of b, which is more than a tie says.
     half = ranks(cells, [replace(told, p=0.5), without, pair("b", "c", 1.0, 0.5)])
-    assert rank_rows(cells, half) == [("quality@1", "1st to 3rd: a, b, c")]
+    assert place_rows(cells, half) == [("quality@1", "1st to 3rd: a, b, c")]
     nobody = [replace(told, p=None, reason=gone), without, other]
-    assert ranks(cells, nobody) == {} and rank_rows(cells, {}) == []
+    assert ranks(cells, nobody) == {} and place_rows(cells, {}) == []
     assert rank_notes(cells, nobody) == [f"quality@1: 3 of 3 pairs are not tested: {gone}"]
 
 
@@ -198,11 +198,11 @@ def test_table_shows_ranges_and_marks_what_is_told_from_nothing() -> None:
     cells += [cell("a", 1.0, column("none", "variety@1"))]
     comparisons = [pair("a", "b", 1.0, 0.001), pair("a", "c", 1.0, 0.001), pair("b", "c", 1.0, 0.5)]
     comparisons += [pair(a, b, 1.0, 0.9, other) for a, b in combinations("abc", 2)]
-    assert rank_rows(cells, ranks(cells, comparisons)) == [
+    assert place_rows(cells, ranks(cells, comparisons)) == [
         ("quality@1", "1st or 2nd: b, c; 3rd: a; no value: d"),
         ("distance@1", "open: no two of 3 rows differ significantly; no value: d"),
     ]
-    assert rank_rows(cells[:2], ranks(cells[:2], ())) == []
+    assert place_rows(cells[:2], ranks(cells[:2], ())) == []
 
 
 @pytest.mark.parametrize(
@@ -211,4 +211,4 @@ def test_table_shows_ranges_and_marks_what_is_told_from_nothing() -> None:
 def test_a_place_is_an_ordinal(number: int, written: str) -> None:
     cells = [cell(f"m{place}", 0.0) for place in range(1, number + 2)]
     settled = {(one.model, "quality@1"): RankRange(place, place) for place, one in enumerate(cells, 1)}
-    assert f"{written}: m{number}" in rank_rows(cells, settled)[0][1].split("; ")
+    assert f"{written}: m{number}" in place_rows(cells, settled)[0][1].split("; ")

@@ -24,9 +24,9 @@ from bench.report.context import ClipEntry, ReportContext
 from bench.report.findings import MOST_FOLDED, MOST_SHOWN
 from bench.report.leaderboard_page import unrankable
 from bench.report.loudness import RULE
-from bench.report.number_format import decimals_for, places, spread
+from bench.report.number_format import decimals_for_intervals, places, spread
 from bench.report.page import as_json, write_pages
-from bench.report.prompt_page import outline, shown, takes
+from bench.report.prompt_page import outline, shown_clips, takes
 from bench.report.size import folder_size
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Column
@@ -380,9 +380,9 @@ def test_spreads_and_decimals() -> None:
     assert spread(10, 8, 12, 1) == "± 2.0"
     assert spread(10, 8, 15, 1) == "[8.0, 15.0]"
     assert spread(10, None, None, 1) == ""
-    assert decimals_for([(0.2, 0.24)]) == 3
-    assert decimals_for([(10, 40)]) == 1
-    assert decimals_for([]) == 1
+    assert decimals_for_intervals([(0.2, 0.24)]) == 3
+    assert decimals_for_intervals([(10, 40)]) == 1
+    assert decimals_for_intervals([]) == 1
 
 
 def test_places_are_linear_and_within_their_margins() -> None:
@@ -413,7 +413,7 @@ def test_clips_with_other_seeds_are_heard_side_by_side(
     clips = [ClipEntry(f"{m}{s}", m, "p", s, None, {}) for m, own in seeds.items() for s in own]
     found = dict(zip([clip.id for clip in clips], takes(clips), strict=True))
     assert {m: [found[f"{m}{s}"] for s in own] for m, own in seeds.items()} == taken
-    rows = shown(clips, [])
+    rows = shown_clips(clips, [])
     assert [int(row.take) for row in rows] == sorted(int(row.take) for row in rows)
     assert {row.entry.id: row.take for row in rows} == found
     assert takes([]) == []

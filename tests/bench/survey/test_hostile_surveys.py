@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 
@@ -107,10 +108,16 @@ def test_several_seeds_of_a_prompt_are_not_called_one(tmp_path: Path) -> None:
     assert "one clip per prompt" not in " ".join(found.claims)
 
 
-@pytest.mark.parametrize(("listeners", "prompts", "kind"), [(2, 6, "2 listeners"), (6, 3, "3 prompts"), (4, 4, "")])
-def test_very_few_listeners_or_prompts_are_warned_of(listeners: int, prompts: int, kind: str, tmp_path: Path) -> None:
-    claims = " ".join(analysed(survey(listeners, prompts), tmp_path).claims)
-    assert (f"With {kind} the p can be too small" in claims) == bool(kind)
+@pytest.mark.parametrize(
+    ("listeners", "prompts", "told"),
+    [(2, 6, [("2 listeners", "11")]), (6, 3, [("3 prompts", "8")]), (4, 4, [])],
+)
+def test_very_few_listeners_or_prompts_are_warned_of(
+    listeners: int, prompts: int, told: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """False positives of 100 surveys: see `bench.survey.conclusions`."""
+    claims = analysed(survey(listeners, prompts), tmp_path).claims
+    assert [found for claim in claims for found in re.findall(r"^With (\d+ \w+).* up to (\d+) of 100\b", claim)] == told
 
 
 def test_numbers_agree_with_their_nouns(tmp_path: Path) -> None:
