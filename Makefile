@@ -12,7 +12,7 @@ export PYTHON
 
 .PHONY: quickstart demo test test-fast faults simulate learn published-fad lint format docs figures bench help clean core dev with-diffusion
 
-quickstart: core ## install, then make a leaderboard of real music
+quickstart: core ## install, then make a leaderboard of computer-composed music
 	@$(BIN)/tunebench run
 	@echo "To use tunebench in this shell: source $(BIN)/activate" >&2
 	@echo "Next: make demo, a small diffusion model and its LoRA, from clips to a survey" >&2
@@ -24,13 +24,13 @@ demo: with-diffusion ## install torch too, then compare a small diffusion model 
 	@$(BIN)/tunebench survey agree results/demo results/demo-ratings.csv
 	@$(BIN)/tunebench report results/demo --ratings results/demo-ratings.csv
 
-test: dev ## everything that must hold
+test: dev ## the test suite
 	$(PYTEST)
 
-test-fast: dev ## the same without the slow tests
+test-fast: dev ## the test suite without the slow tests
 	$(PYTEST) -m "not (slow or faults or simulate or learn)"
 
-faults: dev ## minutes of load, kills and full disks
+faults: dev ## tests with minutes of load, killed processes and full disks
 	$(LONG) -m faults
 
 simulate: dev ## thousands of simulations of each statistic
@@ -38,7 +38,7 @@ simulate: dev ## thousands of simulations of each statistic
 	$(BIN)/tunebench check metrics --prompts-needed docs/simulations  # 90 prompts × 27 clips, 60 subsets of 4 sizes
 	$(LONG) -m simulate
 
-learn: dev $(PUBLISHED)/fetched ## trainings long enough to learn something, and a published FAD
+learn: dev $(PUBLISHED)/fetched ## tests with trainings long enough to learn something, and a published FAD
 	$(LONG) -m learn
 
 published-fad: dev $(PUBLISHED)/fetched ## compute a published FAD again: ten minutes, 181 MB of data
@@ -52,7 +52,7 @@ $(PUBLISHED)/fetched: .ci/published-wheels.txt | dev
 	rm -r $(PUBLISHED)/wheels
 	touch $@
 
-lint: dev ## style, spelling, types, rooms, and what runs on other machines
+lint: dev ## check style, spelling, types, imports between packages, and files for other machines
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell bench models metrics prompts results/published results/recipes tests docs .ci .github *.md *.toml *.py Makefile Dockerfile
@@ -68,14 +68,14 @@ lint: dev ## style, spelling, types, rooms, and what runs on other machines
 docs: dev ## the site of the documentation, in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-figures: dev ## measure and draw the figures of docs/metrics anew: a quarter of an hour on one core
+figures: dev ## measure and draw the figures of docs/metrics again: a quarter of an hour on one core
 	$(BIN)/python docs/metrics/figures/draw.py
 
-format: dev ## mend the style
+format: dev ## correct the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: dev ## measure what is promised about speed
+bench: dev ## measure the promised speeds
 	$(BIN)/python tests/benchmarks
 
 help: ## this list
