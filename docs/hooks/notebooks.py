@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -16,6 +18,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = as_markdown(text, Path(notebook.src_uri).name)
         files.append(File.generated(config, f"{notebook.src_uri.removesuffix('.ipynb')}.md", content=page))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links to a notebook, as they work on GitHub, to its page (mkdocs calls this); not the page's own link."""
+    del config
+    own = files.get_file_from_path(f"{page.file.src_uri.removesuffix('.md')}.ipynb")
+    return markdown if own else re.sub(r"(\]\([\w./-]+)\.ipynb\)", r"\1.md)", markdown)
 
 
 def as_markdown(notebook: str, name: str) -> str:
