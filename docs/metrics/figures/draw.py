@@ -30,7 +30,7 @@ CAPTION = (
     "The music is the composer's. Blue: the largest dose is detected; bars: 95 % interval of the change. With `genre`",
     "at 100 % each clip is the clean one of another prompt. The table has the smallest dose detected, in the units of",
     "the figure (·: none; +: the damaged music is called better), and how many prompts have a value (fewest to most).",
-    "Where nothing changes, one cell in twenty reads detected all the same.",
+    "Without any effect, about one cell in twenty still counts as detected.",
 )
 COLUMNS = ("metric", "damage", "dose", "prompts", "value", "change_low", "change_high", "p", "detected", "better")
 
