@@ -136,7 +136,7 @@ def test_shards_of_a_part(tunebench: Command, options: list[str], tiny: Path) ->
     other = [f"{tiny}:Sine,hz=300,as=higher" if "as=sine" in word else word for word in options]
     assert tunebench("run", *other, "--out", "whole", "--shard", "1/1").returncode == 0
     refused = tunebench("merge", "whole", "--plugin-files")
-    assert refused.returncode == 2 and "'sine' on 3 prompts" in refused.stderr
+    assert refused.returncode == 2 and "'sine' at 3" in refused.stderr
 
 
 @pytest.mark.slow(4)

@@ -175,7 +175,8 @@ def test_a_metric_that_does_not_say_what_it_compares_with_fails_alone(settings: 
     folder = bench.run(
         {**settings, "metrics": [f"{COMPARED}:Undeclared", f"{COMPARED}:Apart"]}, tmp_path / "run"
     ).folder
-    assert all("set its 'reference'" in str(score.error) for score in scores(folder, "Undeclared").values())
+    told = [str(score.error) for score in scores(folder, "Undeclared").values()]
+    assert told and all("'Undeclared'" in text and "reference = 'paired'" in text for text in told)
     assert sum(score.value is not None for score in scores(folder, "Apart").values()) == 22
 
 
