@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.training.parts.loop import LoopSettings
 
 KINDS = ("audioldm",)
-HELD_OUT = "jazz"
+HELD_OUT = "pop"
 CLIPS = 3000
 STEPS = 8000  # of the network
 _VOCABULARY = 900

@@ -32,7 +32,7 @@ from models.nano.music import works
 PIECES = 30  # that are compared with
 SEEDS = (1000, 1001, 1002, 1003)
 SECONDS = 10.0
-GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0)
+GUIDANCES = (3.0, 4.5, 6.0, 8.0, 11.0, 15.0)
 SUITE = "genres-dev@1"
 
 Array = npt.NDArray[Any]
