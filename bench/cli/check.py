@@ -38,6 +38,9 @@ Checked = Annotated[
     ),
 ]
 DoseDir = Annotated[Path | None, typer.Option(help="Keep the degraded clips in this folder, to listen to them.")]
+Plot = Annotated[
+    Path | None, typer.Option(help="Draw the responses of all metrics into this file: .png, .svg or .pdf.")
+]
 PromptsNeeded = Annotated[
     Path | None,
     typer.Option(
@@ -60,9 +63,7 @@ def metrics(
     ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: DoseDir = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the responses of all metrics into this file: .png, .svg or .pdf.")
-    ] = None,
+    plot: Plot = None,
     prompts_needed: PromptsNeeded = None,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
