@@ -163,7 +163,7 @@ class AudioLDMLora(AudioLDM):
 class AudioLDMNano(AudioLDM):
     """`AudioLDM` with the small checkpoint that comes with tunebench, which runs on two cores.
 
-    Its network was trained on music of five genres by the composer, without jazz; ``adapter: audioldm-nano-jazz`` is
+    Its network was trained on music of five genres by the composer, without pop; ``adapter: audioldm-nano-pop`` is
     its LoRA on that. Its results say nothing about music in general.
     """
 

@@ -18,8 +18,8 @@ from models.nano.composer_reconstruction import ComposerReconstruction
 from models.nano.make import HELD_OUT
 from models.shipped import FOLDER, lasting_name, local_path, shipped
 
-BASE, ADAPTER = "audioldm-nano", "audioldm-nano-jazz"
-REQUEST = GenerationRequest(Prompt("p", "Calm jazz", "jazz"), 0, 1.0)
+BASE, ADAPTER = "audioldm-nano", "audioldm-nano-pop"
+REQUEST = GenerationRequest(Prompt("p", "Calm pop", "pop"), 0, 1.0)
 
 
 def test_names_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
