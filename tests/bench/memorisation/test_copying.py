@@ -74,7 +74,7 @@ class TestSubsets:
 
     def test_a_subset_must_fit(self) -> None:
         for size in (0, 4):
-            with pytest.raises(ValueError, match=f"{size} of 3"):
+            with pytest.raises(ValueError, match=rf"\b3\b.*\b{size}\b"):
                 largest_odds(3, size)
 
     @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.lists(st.integers(0, 4), min_size=1, max_size=6))
