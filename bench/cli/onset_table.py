@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bench.text_table import Layout
     from metrics.onset_accuracy import OnsetAccuracy
 
-HEADING = ("instrument", "attack", "bpm", "notes a second", "heard as", "recall", "precision", "late (ms)", "± (ms)")
+HEADING = ("instrument", "attack", "bpm", "notes per second", "heard as", "recall", "precision", "late (ms)", "± (ms)")
 PACES = ((60, 2), (120, 2), (120, 4), (200, 4))
 """Quarter notes per minute, and notes per quarter note."""
 

@@ -60,7 +60,7 @@ def command(
     from bench.listening_test.folder import is_test
     from bench.report.audio_encoding import Format
     from bench.report.build import build_report, build_reports, report_record
-    from bench.report.size import folder_size
+    from bench.report.size import measure_report
 
     listeners = _listening_test(ratings) if ratings is not None and is_test(ratings) else ratings
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
@@ -77,7 +77,7 @@ def command(
             folder = build_reports(runs, out, kinds.get(audio), workers, progress)
         else:
             folder = build_report(runs[0], out, listeners, doses, kinds.get(audio), workers, progress)
-    weight = folder_size(folder)
+    weight = measure_report(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)
 

@@ -27,7 +27,7 @@ class FolderSize:
         )
 
 
-def folder_size(folder: Path) -> FolderSize:
+def measure_report(folder: Path) -> FolderSize:
     """Measure a report that has been built."""
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
     sounds = [size for name, size in files.items() if "audio" in name.split("/")[:-1]]

@@ -19,7 +19,7 @@ from row import Row
 from bench.contracts.audio import Audio, content_hash, read_audio, write_flac
 from bench.report.context import ClipMedia
 from bench.report.media import prepare
-from bench.report.size import folder_size
+from bench.report.size import measure_report
 from bench.storage.store import StoredClip
 
 HERE = Path(__file__).resolve().parent
@@ -95,7 +95,7 @@ def _small() -> Iterator[Row]:
             note = f"clips of {seconds:g} s, 5 metrics, all pairs compared; {_machine()}"
             yield Row(f"report of {size}", taken, "s", limit, "lower", note)
             yield Row("… built again", _seconds(tunebench, "report", str(run)), "s", None, "lower", "nothing changed")
-            weight = folder_size(run / "report")
+            weight = measure_report(run / "report")
             yield Row("… its first page", weight.first_page / 1e6, "MB", 1.0, "lower", str(weight))
             yield from _opened(run / "report" / "index.html")
 

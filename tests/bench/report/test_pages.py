@@ -27,7 +27,7 @@ from bench.report.loudness import RULE
 from bench.report.number_format import decimals_for_intervals, places, spread
 from bench.report.page import as_json, write_pages
 from bench.report.prompt_page import outline, shown_clips, takes
-from bench.report.size import folder_size
+from bench.report.size import measure_report
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Column
 
@@ -329,7 +329,7 @@ def test_the_first_page_of_many_models_stays_light(report_content: tuple[ReportC
     ]
     write_pages(replace(content, models=models, columns=columns, comparisons=tuple(pairs), clips=()), tmp_path)
     first = Page(tmp_path / "index.html")
-    assert folder_size(tmp_path).first_page < 1_000_000
+    assert measure_report(tmp_path).first_page < 1_000_000
     told = first.text.count("is better than")
     assert told == MOST_SHOWN + MOST_FOLDED
     assert f"{len(pairs) // 12 - told} pairs more" in " ".join(first.text.split())
