@@ -17,7 +17,7 @@ quickstart: core ## install, then make a leaderboard of computer-composed music
 	@echo "To use tunebench in this shell: source $(BIN)/activate" >&2
 	@echo "Next: make demo, a small diffusion model and its LoRA, from clips to a survey" >&2
 
-demo: with-diffusion ## install torch too, then compare a small diffusion model with its LoRA
+demo: with-diffusion ## install torch too, then compare a small diffusion model with its LoRA (six minutes on two cores)
 	@$(BIN)/tunebench run results/demo.yaml --out results/demo
 	@$(BIN)/tunebench compare results/demo nano nano-lora --by genre
 	@$(BIN)/tunebench survey simulate results/demo -o results/demo-ratings.csv
